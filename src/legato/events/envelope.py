@@ -1,0 +1,60 @@
+"""The envelope: an event as the log holds it, and the small values it is made of.
+
+An event is written once, as it was made; every tap renders it for its reader (``legato.dialects``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+JsonObject = dict[str, Any]
+
+
+class Person(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A user as an event remembers one: a snapshot of the moment the event was made."""
+
+    id: str
+    name: str = ""
+    display_name: str | None = None
+    image_url: str | None = None
+    custom_data: JsonObject | None = None
+
+
+class Author(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who acted, where that need not be the member the event is about (an invitation, a kick).
+
+    ``user`` and ``member_id`` are both None when the system or an application token acted.
+    """
+
+    user: Person | None = None
+    member_id: str | None = None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event.
+
+    ``id`` is its place in the conversation's log (1, 2, 3 … without a gap) and None for signals and for the
+    application's own stream. ``timestamp`` is ISO 8601 in UTC with milliseconds and ``Z``. ``from_`` is the member
+    the event is about, None when an application token made it, ``knocker:<uuid>`` before there is a member.
+    ``user`` is the person behind ``from_``; ``author`` is set on ``member:*`` only, and says who acted.
+    Source: Conversation Service OpenAPI (2022), event schemas.
+    """
+
+    type: str
+    body: JsonObject
+    timestamp: str
+    application_id: str
+    conversation_id: str | None = None
+    id: int | None = None
+    from_: str | None = msgspec.field(default=None, name="from")
+    to: str | None = None
+    user: Person | None = None
+    author: Author | None = None
+    params: JsonObject | None = None
+    session_destination: str | None = None
+
+
+encode_event = msgspec.json.Encoder().encode
+decode_event = msgspec.json.Decoder(Event).decode
