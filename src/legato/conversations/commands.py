@@ -1,0 +1,88 @@
+"""What can be asked of a conversation. New ids are made by who asks, so that deciding stays a pure function."""
+
+from __future__ import annotations
+
+import msgspec
+
+from legato.conversations.model import Caller
+from legato.events.envelope import JsonObject, Person
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to one conversation, made by ``by``."""
+
+    conversation_id: str
+    by: Caller
+
+
+class CreateConversation(Command):
+    """``name`` must be free in the application; the caller is not joined by it."""
+
+    name: str
+    display_name: str | None = None
+    image_url: str | None = None
+    properties: JsonObject = {}
+    numbers: list[JsonObject] = []
+    callback: JsonObject | None = None
+
+
+class UpdateConversation(Command):
+    """``changes`` maps field to new value (None clears); ``properties`` are merged key by key."""
+
+    changes: JsonObject
+
+
+class DeleteConversation(Command):
+    """``reason``: ``deleted`` when asked for, ``ttl`` when its time ran out."""
+
+    reason: str = "deleted"
+
+
+class InviteMember(Command):
+    """Makes member ``member_id`` for ``user``; ``inviting`` names the member who invites, if not the caller's own."""
+
+    member_id: str
+    user: Person
+    channel: JsonObject
+    media: JsonObject | None = None
+    inviting: str | None = None
+    knocking_id: str | None = None
+
+
+class JoinMember(Command):
+    """Joins ``user``: accepts ``accepts`` or the user's open invitation on that channel, else a new member is made.
+
+    The member keeps its id when an invitation is accepted; ``member_id`` is used otherwise.
+    """
+
+    member_id: str
+    user: Person
+    channel: JsonObject
+    media: JsonObject | None = None
+    accepts: str | None = None
+    knocking_id: str | None = None
+
+
+class LeaveMember(Command):
+    """Ends a membership: leaving, declining and kicking are one thing; the caller tells which."""
+
+    member_id: str
+    reason: JsonObject | None = None
+    acting: str | None = None  # the member id the caller names as its own
+
+
+class PostEvent(Command):
+    """Appends (or signals) an event of a creatable type; ``body`` has passed the catalogue."""
+
+    type: str
+    body: JsonObject
+    from_: str | None = None
+    to: str | None = None
+    params: JsonObject | None = None
+
+
+class DeleteEvent(Command):
+    """Blanks an event; its author or the application may."""
+
+    event_id: int
+    from_: str | None = None
