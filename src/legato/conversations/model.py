@@ -57,12 +57,13 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return str(self.channel.get("type", "app"))
 
 
-class Conversation(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation after event ``sequence``.
 
     ``members`` holds those who are INVITED or JOINED; whoever LEFT is history, in the store. ``epoch`` grows with
     every event that changes members, rights or the conversation itself, so that writers on several nodes can tell
-    whether what they decided on still stands.
+    whether what they decided on still stands. ``audience`` is the user ids of everyone invited or joined, each once: the
+same object for as long as membership stays.
     """
 
     id: str
@@ -78,15 +79,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     sequence: int = 0
     epoch: int = 0
     members: dict[str, Member] = {}
-
-    @property
-    def audience(self) -> tuple[str, ...]:
-        """The user ids of everyone invited or joined, each once. Derived once per value of ``members``."""
-        cached: tuple[str, ...] | None = self.__dict__.get("_audience")
-        if cached is None:
-            cached = tuple(dict.fromkeys(member.user_id for member in self.members.values()))
-            self.__dict__["_audience"] = cached
-        return cached
+    audience: tuple[str, ...] = ()
 
     def members_of(self, user_id: str) -> list[Member]:
         """The user's invited or joined members, oldest first."""
@@ -96,6 +89,11 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The user's joined member, else the invited one (``GET …/members/me``)."""
         mine = self.members_of(user_id)
         return next((m for m in mine if m.state is MemberState.JOINED), mine[0] if mine else None)
+
+
+def audience_of(members: dict[str, Member]) -> tuple[str, ...]:
+    """The user ids behind ``members``, each once, in order of membership."""
+    return tuple(dict.fromkeys(member.user_id for member in members.values()))
 
 
 class Caller(msgspec.Struct, frozen=True):

@@ -1,0 +1,256 @@
+"""The tables. Both stores have the same; what differs between SQLite and PostgreSQL stands in ``legato.store.engine``.
+
+Times are seconds since 1970 UTC (double precision) unless they are part of an event's payload. JSON is text written
+by msgspec: nothing is queried inside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value as text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """To text; None is SQL NULL."""
+        return None if value is None else msgspec.json.encode(value).decode()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """From text."""
+        return None if value is None else msgspec.json.decode(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# -- who may use this installation -----------------------------------------------------------------------------------
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1: one account per installation
+    Column("api_key", String, nullable=False),
+    Column("signature_secret", String, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+account_secrets = Table(
+    "account_secrets",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("secret", String, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),  # set while a newer secret takes its place
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String, primary_key=True),  # what this installation signs with, by purpose
+    Column("value", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+applications = Table(
+    "applications",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("public_key", Text, nullable=False),  # PEM
+    Column("key_version", Integer, nullable=False, default=1),
+    Column("capabilities", Json, nullable=False),
+    Column("privacy", Json, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index(None, "created_at", "id"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("application_id", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("display_name", String),
+    Column("image_url", String),
+    Column("properties", Json, nullable=False),
+    Column("channels", Json, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double),
+    UniqueConstraint("application_id", "name"),
+    Index(None, "application_id", "created_at", "id"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("application_id", String, nullable=False),
+    Column("user_id", String, nullable=False),
+    Column("dialect", String, nullable=False),
+    Column("session_version", String, nullable=False),
+    Column("properties", Json, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),  # set while nobody is connected: until when it can be resumed
+    Index(None, "user_id"),
+    Index(None, "application_id"),
+    Index(None, "expires_at"),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("application_id", String, primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("device_id", String, primary_key=True),
+    Column("registration", Json, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double),
+)
+
+# -- the log and its projections -------------------------------------------------------------------------------------
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("application_id", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("display_name", String),
+    Column("image_url", String),
+    Column("state", String, nullable=False),
+    Column("properties", Json, nullable=False),
+    Column("custom_sort_key", String),  # of properties, to order by
+    Column("numbers", Json, nullable=False),
+    Column("callback", Json),
+    Column("timestamp", Json, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),  # when a conversation with a ttl is next looked at
+    Column("sequence", BigInteger, nullable=False, default=0),  # the id of the last event
+    Column("epoch", BigInteger, nullable=False, default=0),
+    Column("last_commit", BigInteger, nullable=False, default=0),
+    Column("retained_from", BigInteger, nullable=False, default=1),  # events below are cut; the snapshot stands there
+    UniqueConstraint("application_id", "name"),
+    Index(None, "application_id", "created_at", "id"),
+    Index(None, "expires_at"),
+    postgresql_with={"fillfactor": 50},  # `sequence` changes with every event: leave room for HOT updates
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("conversation_id", String, nullable=False),
+    Column("user_id", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("channel", Json, nullable=False),
+    Column("media", Json),
+    Column("timestamp", Json, nullable=False),
+    Column("initiator", Json, nullable=False),
+    Column("invited_by", String),
+    Column("inviter", String),
+    Column("knocking_id", String),
+    Column("reason", Json),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger),
+    Index(None, "conversation_id", "since"),
+    Index(None, "user_id", "state"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("conversation_id", String, primary_key=True),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("commit_no", BigInteger, nullable=False),
+    Column("type", String, nullable=False),
+    Column("sender", String),  # the USR id behind `from`, to blank the snapshot when that user is deleted
+    Column("deleted", Boolean, nullable=False, default=False),
+    Column("created_at", Double, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # the Event as JSON, less its id
+    sqlite_with_rowid=False,
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("conversation_id", String, primary_key=True),
+    Column("event_id", BigInteger, primary_key=True, autoincrement=False),  # the event it is about
+    Column("member_id", String, primary_key=True),
+    Column("kind", String, primary_key=True),  # the key in `state`: delivered_to, seen_by …
+    Column("at", String, nullable=False),  # as the API writes time
+    Column("receipt_id", BigInteger, nullable=False),  # the receipt's own id in the log
+    sqlite_with_rowid=False,
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("conversation_id", String, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),  # the state after this event
+    Column("state", LargeBinary, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("application_id", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("fingerprint", String, nullable=False),  # of method, path and body
+    Column("answer", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index(None, "created_at"),
+    sqlite_with_rowid=False,
+)
+
+# -- files -----------------------------------------------------------------------------------------------------------
+
+media = Table(
+    "media",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("application_id", String, nullable=False),
+    Column("group_id", String),  # the representations of one picture share it
+    Column("info", Json, nullable=False),
+    Column("mime_type", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("times_downloaded", Integer, nullable=False, default=0),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double),
+    Index(None, "application_id", "created_at", "id"),
+    Index(None, "group_id"),
+)
