@@ -32,6 +32,13 @@ class Author(msgspec.Struct, frozen=True, omit_defaults=True):
     member_id: str | None = None
 
 
+class About(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a receipt, an edit or a deletion is about, so that each dialect can name it in its own words."""
+
+    type: str
+    message_type: str | None = None
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event.
 
@@ -39,6 +46,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     application's own stream. ``timestamp`` is ISO 8601 in UTC with milliseconds and ``Z``. ``from_`` is the member
     the event is about, None when an application token made it, ``knocker:<uuid>`` before there is a member.
     ``user`` is the person behind ``from_``; ``author`` is set on ``member:*`` only, and says who acted.
+    ``about`` is kept in the log and rendered by no tap: it tells a dialect what the target of the event is.
     Source: Conversation Service OpenAPI (2022), event schemas.
     """
 
@@ -54,6 +62,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     author: Author | None = None
     params: JsonObject | None = None
     session_destination: str | None = None
+    about: About | None = None
 
 
 encode_event = msgspec.json.Encoder().encode
