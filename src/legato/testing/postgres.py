@@ -1,0 +1,125 @@
+"""A throw-away PostgreSQL: Debian's server, its own data directory, a free port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+
+import psycopg
+
+from legato.testing.ports import free_port
+from legato.testing.waiting import poll
+
+START_SECONDS = 60.0  # initdb and the first start, on a busy machine
+
+# A server that refuses to run as root runs as Debian's `postgres` user.
+_SERVICE_USER = "postgres"
+
+
+class Missing(Exception):
+    """A program that a test needs is not on this machine. The text says how to get it."""
+
+
+def binaries() -> Path:
+    """The directory with ``initdb`` and ``postgres``: the newest of Debian's, else the path's. Raises Missing."""
+    newest = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda found: int(found.parts[-3]))
+    if newest:
+        return newest[-1].parent
+    initdb = shutil.which("initdb")
+    if initdb is None:
+        raise Missing("PostgreSQL is not installed. On Debian, as root: apt-get install postgresql")
+    return Path(initdb).resolve().parent
+
+
+class Cluster:
+    """A running PostgreSQL that is gone, with its data, after ``stop``.
+
+    ``durable=False`` (the default) turns fsync off: right for every test that does not itself assert durability.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._binaries = binaries()
+        self._user = _SERVICE_USER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self._root = Path(tempfile.mkdtemp(prefix="legato-postgres-"))
+        self._data = self._root / "data"
+        if os.geteuid() == 0:
+            shutil.chown(self._root, self._user)
+        self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self.port = free_port()
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "max_connections": "200",
+            "fsync": "on" if durable else "off",
+            "synchronous_commit": "on" if durable else "off",
+            "full_page_writes": "on" if durable else "off",
+            "autovacuum": "off",
+            "log_min_messages": "fatal",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self._log = (self._root / "log").open("wb")
+        self._process = subprocess.Popen(
+            [self._binaries / "postgres", "-D", self._data, *options],
+            stdout=self._log,
+            stderr=self._log,
+            cwd=self._root,
+            **self._identity(),
+        )
+        try:
+            poll(self._answers, START_SECONDS, "PostgreSQL accepts connections")
+        except BaseException:
+            self.stop()
+            raise
+
+    def database(self) -> str:
+        """The URL of a new, empty database, for ``LEGATO_DATABASE_URL``."""
+        name = f"legato_{uuid.uuid4().hex}"
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+
+    def drop(self, url: str) -> None:
+        """Remove a database, cutting whoever is still connected."""
+        name = url.rsplit("/", 1)[1]
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def stop(self) -> None:
+        """End the server at once and remove its data."""
+        self._process.kill() if self._process.poll() is None else None
+        self._process.wait()
+        self._log.close()
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"PostgreSQL ended:\n{(self._root / 'log').read_text(errors='replace')}")
+        try:
+            psycopg.connect(self._address("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _address(self, database: str) -> str:
+        return f"host=127.0.0.1 port={self.port} user=postgres dbname={database}"
+
+    def _identity(self) -> dict[str, str]:
+        return {"user": self._user, "group": self._user} if os.geteuid() == 0 else {}
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        done = subprocess.run(
+            [self._binaries / program, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=self._root,
+            check=False,
+            **self._identity(),
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed:\n{done.stderr}")

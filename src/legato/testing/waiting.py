@@ -1,0 +1,21 @@
+"""Waiting for a condition, with a bound, instead of for a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+_PAUSE = 0.02  # seconds between two looks at something that cannot call back: a process, a port
+
+
+class TimedOut(AssertionError):
+    """A condition did not come true in time."""
+
+
+def poll(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Look until ``condition`` is true; for what has no way to tell us. Raises TimedOut after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimedOut(f"after {seconds:g} s still not true: {what}")
+        time.sleep(_PAUSE)
