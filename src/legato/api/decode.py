@@ -1,0 +1,116 @@
+"""From bytes and query strings to typed values, with errors in the API's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from legato.events.refusal import InvalidInput
+
+T = TypeVar("T")
+
+MAX_FIELDS: Final = 64  # of one query string; no route has a third as many
+
+
+def body_decoder(kind: type[T]) -> Callable[[bytes], T]:
+    """Decodes JSON into ``kind``; an empty body counts as ``{}``. Raises InvalidInput naming the field."""
+    decode = msgspec.json.Decoder(kind).decode
+
+    def read(raw: bytes) -> T:
+        try:
+            if not raw.isascii():
+                raw.decode("utf-8")  # RFC 8259 8.1, also for keys that nobody reads
+            return decode(raw or b"{}")
+        except msgspec.ValidationError as error:
+            raise invalid(error) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidInput("The body is not valid JSON.") from error
+
+    return read
+
+
+def query_decoder(kind: type[T]) -> Callable[[bytes], T]:
+    """Reads a query string into ``kind``; empty values count as absent. Raises InvalidInput naming the field."""
+    default = msgspec.convert({}, kind) if not _required(kind) else None
+
+    def read(raw: bytes) -> T:
+        if not raw and default is not None:
+            return default
+        try:
+            pairs = parse_qsl(raw.decode("ascii"), errors="strict", max_num_fields=MAX_FIELDS)
+            return msgspec.convert(dict(pairs), kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise invalid(error) from error
+        except ValueError as error:
+            raise InvalidInput("The query string cannot be read.") from error
+
+    return read
+
+
+def _required(kind: type) -> bool:
+    return any(field.required for field in msgspec.structs.fields(kind))
+
+
+_ERROR = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_FIELD = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<field>[^`]*)`")
+_KIND = re.compile(r"Expected `(?P<kind>\w+)[^`]*`(?: (?P<bound>of length )?(?P<sign>[<>]=?) (?P<number>\S+))?")
+_KINDS: Final[Mapping[str, str]] = {
+    "str": "must be a string",
+    "int": "must be an integer",
+    "float": "must be a number",
+    "bool": "must be a boolean",
+    "object": "must be an object",
+    "array": "must be an array",
+}
+_SIGNS: Final[Mapping[str, str]] = {
+    ">=": "must be larger than or equal to",
+    ">": "must be larger than",
+    "<=": "must be less than or equal to",
+    "<": "must be less than",
+}
+
+
+def invalid(error: msgspec.ValidationError) -> InvalidInput:
+    """What msgspec found, as the API's invalid parameter."""
+    found = _ERROR.match(str(error))
+    reason, path = (found["reason"], found["path"] or "") if found else (str(error), "")
+    field = _FIELD.match(reason)
+    if field:
+        path = ".".join(filter(None, (path, field["field"])))
+        return InvalidInput.of(path, "is required" if field["what"].startswith("missing") else "is not allowed")
+    return InvalidInput.of(path or "body", _reason(reason))
+
+
+def _reason(text: str) -> str:
+    found = _KIND.match(text)
+    if found is None:
+        return "must be one of the documented values" if text.startswith("Invalid enum") else "has an invalid form"
+    if found["sign"] is None:
+        return _KINDS.get(found["kind"], "has an invalid form")
+    if found["bound"] is None:
+        return f"{_SIGNS[found['sign']]} {found['number']}"
+    if found["sign"] == ">=" and found["number"] == "1":
+        return "is not allowed to be empty"
+    return f"length {_SIGNS[found['sign']]} {found['number']}"
+
+
+def object_of(value: Any, name: str) -> dict[str, Any]:
+    """``value`` as a JSON object. Raises InvalidInput naming ``name``."""
+    if not isinstance(value, dict):
+        raise InvalidInput.of(name, "must be an object")
+    return value
+
+
+def fields_of(query: bytes, raw: bytes) -> dict[str, Any]:
+    """The values an access list's filters look at: those of the query and the top level of the body."""
+    fields: dict[str, Any] = {}
+    try:
+        fields.update(parse_qsl(query.decode("ascii"), max_num_fields=MAX_FIELDS))
+        body = msgspec.json.decode(raw) if raw else None
+    except (ValueError, RecursionError):
+        return fields  # whatever cannot be read grants nothing
+    return {**fields, **body} if isinstance(body, dict) else fields
