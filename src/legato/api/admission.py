@@ -37,6 +37,8 @@ class Admission:
         if route.auth is Auth.NONE:
             return None
         header = headers.get(b"authorization")
+        if route.auth is Auth.OPTIONAL and header is None:
+            return None
         credential = None if header is None else header.decode("latin-1")
         if route.auth is Auth.BASIC:
             await self._basic(credential, query)

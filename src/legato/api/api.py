@@ -126,7 +126,7 @@ async def _send(reply: Reply[Any], send: Send) -> None:
         return
     content = b"" if body is None else body if isinstance(body, bytes) else encode(body)
     headers = [ALLOW_ORIGIN, EXPOSE]
-    if reply.status != 204:
+    if reply.status not in (204, 304):  # RFC 9110 8.6: neither has a length of its own
         headers += ((b"content-type", reply.media_type), (b"content-length", b"%d" % len(content)))
     if reply.headers:
         headers += reply.headers

@@ -47,6 +47,7 @@ class Auth(enum.Enum):
     """The credential a route asks for."""
 
     BEARER = "bearer"  # JWT of an application
+    OPTIONAL = "optional"  # the same where there is one; the handler decides what may be seen without
     BASIC = "basic"  # account key and secret
     NONE = "none"
 
@@ -111,6 +112,11 @@ class Request(Generic[B, Q]):
     def principal(self) -> Principal:
         """Whose token it is; only routes that ask for a token have one."""
         assert self._principal is not None, "the route asks for no token"  # noqa: S101 (a programming error)
+        return self._principal
+
+    @property
+    def caller(self) -> Principal | None:
+        """Whose token it is, or None where a route that can do without one got none."""
         return self._principal
 
     @property
