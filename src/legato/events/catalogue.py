@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import msgspec
+from typing import Any, Final
 
 from legato.events.envelope import JsonObject
-from legato.events.refusal import InvalidInput, InvalidParameter
+from legato.events.refusal import InvalidInput
+from legato.events.validation import Body, check, check_size
+
+# Bytes of JSON of one body: a text of 2,500 characters takes 15,000 at worst (six each), and its other fields as much.
+MAX_BODY: Final = 32_768
 
 
 class Storage(enum.Enum):
@@ -79,7 +81,7 @@ class EventType:
     """One entry. ``name`` ends in ``:*`` for a family whose members a caller names (``custom:*``)."""
 
     name: str
-    body: type[msgspec.Struct] | None  # None: any JSON object
+    body: Body | None  # None: any JSON object
     summary: str  # one sentence of documentation
     example: JsonObject  # a body that passes `body`
     creators: Creator = Creator.SERVER
@@ -89,40 +91,27 @@ class EventType:
     effect: Effect = Effect.NONE
     performer: Performer = Performer.CHAT
     acknowledged: bool = False  # may be the target of receipts: its `state` is kept
-    max_body: int | None = None  # bytes of JSON
+    knocker: bool = False  # also occurs before there is a conversation, from a knocker: then webhook only, without id
+    max_body: int = MAX_BODY  # bytes of JSON
+    adapt: Callable[[JsonObject], JsonObject] | None = None  # puts tolerated spellings right, in a copy
+
+    @property
+    def best_effort(self) -> bool:
+        """Whether its webhook is sent once and never repeated, for it is nowhere kept."""
+        return self.webhook and self.storage is Storage.SIGNAL
 
     def validate(self, body: Any) -> JsonObject:
-        """``body`` as it will be stored: checked, numbers in their declared type, unknown keys kept.
+        """``body`` as it will be stored: checked, tolerated spellings put right, unknown keys kept.
 
-        Raises InvalidInput naming the field.
+        The caller's object is never changed. Raises InvalidInput naming the field.
         """
         if not isinstance(body, dict):
             raise InvalidInput.of("body", "must be an object")
-        if self.max_body is not None and len(msgspec.json.encode(body)) > self.max_body:
-            raise InvalidInput.of("body", f"must be at most {self.max_body} bytes of JSON")
-        if self.body is None:
-            return body
-        try:
-            typed = msgspec.convert(body, self.body, strict=False)
-        except msgspec.ValidationError as error:
-            raise _invalid(error) from error
-        # The struct's declared values win (a "7" becomes 7); keys it does not know are kept as they came.
-        return {**body, **msgspec.to_builtins(typed)}
-
-
-_PATH = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
-
-
-def _invalid(error: msgspec.ValidationError) -> InvalidInput:
-    """What msgspec found, as the API's invalid parameter."""
-    found = _PATH.match(str(error))
-    reason, path = (found["reason"], found["path"] or "") if found else (str(error), "")
-    missing = _MISSING.match(reason)
-    if missing:
-        path, reason = ".".join(filter(None, (path, missing["field"]))), "is required"
-    name = ".".join(filter(None, ("body", path)))
-    return InvalidInput(invalid=(InvalidParameter(name, f'"{name}" {reason[:1].lower()}{reason[1:]}'),))
+        checked: JsonObject = body if self.adapt is None else self.adapt(body)
+        if self.body is not None:
+            check(checked, self.body)
+        check_size(checked, self.max_body)
+        return checked
 
 
 class Catalogue:

@@ -5,7 +5,7 @@ An event is written once, as it was made; every tap renders it for its reader (`
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -33,10 +33,24 @@ class Author(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class About(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a receipt, an edit or a deletion is about, so that each dialect can name it in its own words."""
+    """What a receipt, an edit or a deletion is about, so that each dialect can name it in its own words.
+
+    ``dialect`` is that of the client which made the target; ``url`` that of a message's image, because whether it is
+    ours decides what a dialect takes the target for.
+    """
 
     type: str
     message_type: str | None = None
+    dialect: Literal["chat"] | None = None
+    url: str | None = None
+
+    @classmethod
+    def of(cls, target: Event) -> About:
+        """What there is to know of ``target``, deleted or not."""
+        message_type = target.body.get("message_type") if target.type == "message" else None
+        image = target.body.get("image") if message_type == "image" else None
+        url = image.get("url") if isinstance(image, dict) else None
+        return cls(target.type, message_type, target.dialect, url)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,7 +60,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     application's own stream. ``timestamp`` is ISO 8601 in UTC with milliseconds and ``Z``. ``from_`` is the member
     the event is about, None when an application token made it, ``knocker:<uuid>`` before there is a member.
     ``user`` is the person behind ``from_``; ``author`` is set on ``member:*`` only, and says who acted.
-    ``about`` is kept in the log and rendered by no tap: it tells a dialect what the target of the event is.
+    ``about`` and ``dialect`` are kept in the log and rendered by no tap: the one tells a dialect what the target of the
+    event is, the other is ``chat`` when a client of that generation made the event.
     Source: Conversation Service OpenAPI (2022), event schemas.
     """
 
@@ -63,6 +78,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     params: JsonObject | None = None
     session_destination: str | None = None
     about: About | None = None
+    dialect: Literal["chat"] | None = None
 
 
 encode_event = msgspec.json.Encoder().encode

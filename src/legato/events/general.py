@@ -1,0 +1,58 @@
+"""Types of no one family: custom and ephemeral events, receipts and deletions of any event, knockers and legs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from legato.events.catalogue import Creator, Effect, EventType, Storage
+from legato.events.shapes import Reference, event_id_as_number
+
+# nexmo-client's documentation: the body of a custom event. An ephemeral event is the same kind of thing, unkept.
+MAX_CUSTOM: Final = 4_096
+
+_CALLERS = Creator.USER | Creator.ADMIN
+
+GENERAL: Final = (
+    EventType(
+        "custom:*",
+        None,
+        "Whatever the application means by it: kept, told to everybody, interpreted by nobody.",
+        {"order": 42, "paid": True},
+        creators=_CALLERS,
+        max_body=MAX_CUSTOM,
+    ),
+    EventType(
+        "ephemeral",
+        None,
+        "Whatever the application means by it: told to everybody who is connected, not kept, its webhook sent once.",
+        {"cursor": {"line": 7}},
+        creators=_CALLERS,
+        storage=Storage.SIGNAL,
+        max_body=MAX_CUSTOM,
+    ),
+    EventType(
+        "event:delivered",
+        Reference,
+        "An event that is no text, image or message has reached a member's client.",
+        {"event_id": 12},
+        creators=_CALLERS,
+        effect=Effect.DELIVERED,
+        adapt=event_id_as_number("event_id"),
+    ),
+    EventType(
+        "event:seen",
+        Reference,
+        "A member has seen an event that is no text, image or message.",
+        {"event_id": 12},
+        creators=_CALLERS,
+        effect=Effect.SEEN,
+        adapt=event_id_as_number("event_id"),
+    ),
+    EventType(
+        "event:delete",
+        Reference,
+        "An event was deleted: it keeps its number, and its content is gone.",
+        {"event_id": 12},
+        effect=Effect.DELETE,
+    ),
+)
