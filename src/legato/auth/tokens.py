@@ -113,7 +113,7 @@ def verify(token: str, key: RSAPublicKey, now: float) -> Claims:
 def _seconds(name: str, value: float | str) -> float:
     try:
         seconds = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         seconds = math.nan
     if not math.isfinite(seconds) or seconds < 0:
         raise Unauthenticated(f"The token's {name} claim is not a time in seconds.")
