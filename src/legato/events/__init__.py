@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from legato.events.audio import AUDIO
 from legato.events.catalogue import (
     MAX_BODY,
     MAX_TYPE,
@@ -20,6 +21,7 @@ from legato.events.envelope import About, Author, Event, JsonObject, Person, dec
 from legato.events.general import GENERAL, MAX_CUSTOM
 from legato.events.ids import IdSource, RandomIds, is_id
 from legato.events.image import IMAGE
+from legato.events.leg import LEG
 from legato.events.member import MEMBER
 from legato.events.message import MESSAGE
 from legato.events.moment import Clock, SystemClock, iso, parse_iso
@@ -34,10 +36,16 @@ from legato.events.refusal import (
     Unauthenticated,
     Unavailable,
 )
+from legato.events.rtc import RTC
 from legato.events.shapes import MAX_EVENT_ID, MAX_TEXT, MAX_URL
+from legato.events.sip import SIP
 from legato.events.text import TEXT
 
-CATALOGUE: Final = Catalogue((*GENERAL, *TEXT, *IMAGE, *MESSAGE, *CONVERSATION, *MEMBER))
+# `mixer:publisher:*` and `mixer:subscriber:*` of the platform are left out: they tell of the inside of its video mixer,
+# have empty bodies, and no client reads them.
+CATALOGUE: Final = Catalogue(
+    (*GENERAL, *LEG, *AUDIO, *TEXT, *IMAGE, *MESSAGE, *CONVERSATION, *MEMBER, *RTC, *SIP),
+)
 
 __all__ = [
     "CATALOGUE",
