@@ -194,7 +194,7 @@ events = Table(
     Column("sender", String),  # the USR id behind `from`, to blank the snapshot when that user is deleted
     Column("deleted", Boolean, nullable=False, default=False),
     Column("created_at", Double, nullable=False),
-    Column("payload", LargeBinary, nullable=False),  # the Event as JSON, less its id
+    Column("payload", LargeBinary, nullable=False),  # the Event as JSON
     sqlite_with_rowid=False,
 )
 
@@ -223,6 +223,13 @@ counters = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("value", BigInteger, nullable=False),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("user_id", String, primary_key=True),  # deleted; the log still has to forget who that was
+    Column("created_at", Double, nullable=False),
 )
 
 idempotency = Table(

@@ -1,0 +1,265 @@
+"""The log: the one door for everything that changes.
+
+::
+
+    submit ─┐                      ┌─ answers
+    signal ─┼─▶ bounded queue ─▶ decide ─▶ COMMIT ─▶┼─ taps (sessions, console, …)
+    transact┘    (full: 429)     (a batch)          └─ memory
+
+The writer takes what queued while the last commit ran, decides it in queue order, and commits it as one. Deciding runs
+in the event loop and touches no I/O; only the database is visited from its thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from legato.conversations import Command, Conversation, Target, no_such_conversation
+from legato.events.envelope import Event, Person
+from legato.events.moment import Clock, SystemClock
+from legato.events.refusal import Overloaded, Refusal
+from legato.log.draft import Draft
+from legato.log.facts import gather
+from legato.log.memory import Memory
+from legato.log.values import Delivery, IdempotencyKey, Receipt
+from legato.log.work import Work
+from legato.store import StaleState, Store, commit_batch
+from legato.store.conversations import load_conversations
+from legato.store.people import load_people
+
+T = TypeVar("T")
+Tap = Callable[[Sequence[Delivery]], None]
+
+log = logging.getLogger(__name__)
+
+# Requests that may wait for the writer. At 2,500 commands a second this is under two seconds of waiting.
+QUEUE_BOUND = 4096
+# Commands decided in one go: deciding takes some 20 µs each and the event loop waits for it.
+MAX_BATCH = 256
+# Another node can win the race for a conversation a few times; more often than this and something is wrong.
+MAX_STALE_RETRIES = 10
+
+
+@dataclass(slots=True)
+class _Waiting:
+    future: asyncio.Future[Any]
+    command: Command | None = None
+    key: IdempotencyKey | None = None
+    work: Work | None = None
+    signal: tuple[Event, tuple[str, ...], str | None] | None = None
+
+
+class Log:
+    """Everything that happens passes here, in one order per conversation, and is on the disk before it is answered."""
+
+    def __init__(self, store: Store, *, clock: Clock | None = None, queue_bound: int = QUEUE_BOUND) -> None:
+        self.store = store
+        self.clock = clock or SystemClock()
+        self._memory = Memory()
+        self._queue: deque[_Waiting] = deque()
+        self._queue_bound = queue_bound
+        self._taps: list[Tap] = []
+        self._wake = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+        self._closing = False
+        self._committing = False
+
+    async def start(self) -> None:
+        """Starts the writer; the store must be open."""
+        self._writer = asyncio.create_task(self._write(), name="log writer")
+
+    async def close(self) -> None:
+        """Refuses what comes from now on, finishes what is queued, and stops."""
+        self._closing = True
+        self._wake.set()
+        if self._writer is not None:
+            await self._writer
+
+    def tap(self, listener: Tap) -> None:
+        """``listener`` hears every delivery after its commit, in commit order, in the event loop; it must not block."""
+        self._taps.append(listener)
+
+    async def submit(self, command: Command, *, key: IdempotencyKey | None = None) -> Receipt:
+        """Decides ``command`` and answers when it is durable. Raises Refusal; Overloaded when the queue is full.
+
+        With ``key``, a second request of the same fingerprint is answered like the first and changes nothing.
+        """
+        receipt: Receipt = await self._enqueue(_Waiting(self._future(), command=command, key=key))
+        return receipt
+
+    async def transact(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        key: IdempotencyKey | None = None,
+        answer_type: type[T] | None = None,
+        people: Sequence[str] = (),
+    ) -> T:
+        """Runs ``work`` (rows that are not events) in the next commit, after that batch's events; durable on return.
+
+        What it raises undoes it alone. ``people`` are the users it changes. With ``key``, its result is kept under it
+        and must be a value that msgspec reads back as ``answer_type``.
+        """
+        waiting = _Waiting(self._future(), work=Work(work, key, answer_type, tuple(people), self.clock.now()))
+        result: T = await self._enqueue(waiting)
+        return result
+
+    async def signal(self, event: Event, *, audience: tuple[str, ...] = (), session_id: str | None = None) -> None:
+        """Lets an event that is not stored pass, after everything that was submitted before it."""
+        await self._enqueue(_Waiting(self._future(), signal=(event, audience, session_id)))
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """``work`` on a reading connection, which sees everything that was answered before."""
+        return await self.store.read(work)
+
+    async def conversation(self, conversation_id: str, application_id: str) -> Conversation:
+        """The committed state. NotFound when it is absent, deleted, or another application's."""
+        state = self._memory.states.get(conversation_id)
+        if state is None:
+            generation, committing = self._memory.generation, self._committing
+            found = await self.store.read(lambda connection: load_conversations(connection, [conversation_id]))
+            state = found.get(conversation_id)
+            if state is not None and not committing and generation == self._memory.generation and not self._committing:
+                self._memory.states.put(conversation_id, state)
+        if state is None or state.application_id != application_id:
+            raise no_such_conversation()
+        return state
+
+    async def person(self, user_id: str) -> Person | None:
+        """The user as events would remember it now."""
+        person = self._memory.people.get(user_id)
+        if person is None:
+            generation, committing = self._memory.generation, self._committing
+            found = await self.store.read(lambda connection: load_people(connection, [user_id]))
+            person = found.get(user_id)
+            if person is not None and not committing and generation == self._memory.generation and not self._committing:
+                self._memory.people.put(user_id, person)
+        return person
+
+    @property
+    def queued(self) -> int:
+        """Requests waiting for the writer."""
+        return len(self._queue)
+
+    def _future(self) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().create_future()
+
+    def _enqueue(self, waiting: _Waiting) -> asyncio.Future[Any]:
+        if self._closing:
+            raise Overloaded("The server is shutting down: try again in a moment.")
+        if len(self._queue) >= self._queue_bound:
+            raise Overloaded("The server is busy: try again in a moment.")
+        self._queue.append(waiting)
+        self._wake.set()
+        return waiting.future
+
+    async def _write(self) -> None:
+        while True:
+            if not self._queue:
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            waiting = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+            try:
+                await self._commit(waiting)
+            except Exception as error:  # the store refused the whole batch: its callers are told, the next one is tried
+                log.exception("a batch of %d requests could not be committed", len(waiting))
+                for one in waiting:
+                    if not one.future.done():
+                        one.future.set_exception(error)
+
+    async def _commit(self, waiting: list[_Waiting]) -> None:
+        for _attempt in range(MAX_STALE_RETRIES):
+            draft, outcomes = await self._decide(waiting)
+            try:
+                first = await self._store(draft, waiting)
+            except StaleState:
+                for conversation_id in draft.batch.heads:
+                    self._memory.states.drop(conversation_id)
+                continue
+            self._publish(draft, waiting)
+            self._answer(waiting, outcomes)
+            self._tell(list(draft.deliveries(first)))
+            return
+        raise Overloaded("The conversation is busy on another node: try again in a moment.")
+
+    async def _decide(self, waiting: list[_Waiting]) -> tuple[Draft, list[Receipt | Refusal | None]]:
+        requests = [(one.command, one.key) for one in waiting if one.command is not None]
+        facts = await gather(self.store, self._memory, requests)
+        draft = Draft(facts, self.clock.now())
+        outcomes: list[Receipt | Refusal | None] = []
+        for one in waiting:
+            outcome: Receipt | Refusal | None = None
+            if one.command is not None:
+                try:
+                    outcome = draft.decide(one.command, one.key)
+                except Refusal as refusal:
+                    outcome = refusal
+            elif one.signal is not None:
+                draft.signal(*one.signal)
+            elif one.work is not None:
+                draft.batch.works.append(one.work.run)
+            outcomes.append(outcome)
+        draft.close()
+        return draft, outcomes
+
+    async def _store(self, draft: Draft, waiting: list[_Waiting]) -> int:
+        if draft.batch.is_empty:
+            return 0
+        self._committing = True
+        try:
+            return await self.store.write(lambda connection: commit_batch(connection, draft.batch))
+        except BaseException:
+            for key in draft.touched:
+                self._memory.targets.drop(key)
+            raise
+        finally:
+            self._committing = False
+            self._memory.generation += 1
+
+    def _publish(self, draft: Draft, waiting: list[_Waiting]) -> None:
+        memory = self._memory
+        for key, target in draft.touched.items():
+            memory.targets.put(key, target)
+        for conversation_id, state in draft.states.items():
+            if state.state == "DELETED":
+                memory.states.drop(conversation_id)
+            else:
+                memory.states.put(conversation_id, state)
+        for one in waiting:
+            if one.work is not None:
+                for user_id in one.work.people:
+                    memory.people.drop(user_id)
+
+    def _answer(self, waiting: list[_Waiting], outcomes: list[Receipt | Refusal | None]) -> None:
+        for one, outcome in zip(waiting, outcomes, strict=True):
+            if one.future.done():  # its caller has gone; what it asked for has happened
+                continue
+            if one.work is not None:
+                one.work.settle(one.future)
+            elif isinstance(outcome, Refusal):
+                one.future.set_exception(outcome)
+            else:
+                one.future.set_result(outcome)
+
+    def _tell(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            event = delivery.event
+            if delivery.entry.acknowledged and event.conversation_id is not None and event.id is not None:
+                # A message is about to be receipted by everyone who hears it.
+                self._memory.targets.put((event.conversation_id, event.id), Target(event))
+        if deliveries:
+            for tap in self._taps:
+                try:
+                    tap(deliveries)
+                except Exception:
+                    log.exception("a tap failed; the others have heard")

@@ -1,0 +1,69 @@
+"""A piece of work on rows that are not events, run inside the writer's commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, insert, select
+
+from legato.log.draft import require_same
+from legato.log.values import IdempotencyKey
+from legato.store.schema import idempotency
+
+
+class Work:
+    """Runs in a savepoint: what it raises undoes it alone and is raised to who asked."""
+
+    def __init__(
+        self,
+        work: Callable[[Connection], Any],
+        key: IdempotencyKey | None,
+        answer_type: Any,
+        people: tuple[str, ...],
+        now: float,
+    ) -> None:
+        self.people = people
+        self._work = work
+        self._key = key
+        self._answer_type = answer_type
+        self._now = now
+        self._result: Any = None
+        self._error: Exception | None = None
+
+    def run(self, connection: Connection) -> None:
+        """In the writer's thread, within its transaction."""
+        self._result, self._error = None, None
+        try:
+            with connection.begin_nested():
+                self._result = self._work(connection) if self._key is None else self._once(connection, self._key)
+        except Exception as error:  # told to the caller by `settle`
+            self._error = error
+
+    def settle(self, future: asyncio.Future[Any]) -> None:
+        """Answers the caller, after the commit."""
+        if self._error is not None:
+            future.set_exception(self._error)
+        else:
+            future.set_result(self._result)
+
+    def _once(self, connection: Connection, key: IdempotencyKey) -> Any:
+        row = connection.execute(
+            select(idempotency).where(idempotency.c.application_id == key.application_id, idempotency.c.key == key.key)
+        ).first()
+        if row is not None:
+            require_same(key, row.fingerprint)
+            return msgspec.json.decode(row.answer, type=self._answer_type)
+        result = self._work(connection)
+        connection.execute(
+            insert(idempotency).values(
+                application_id=key.application_id,
+                key=key.key,
+                fingerprint=key.fingerprint,
+                answer=msgspec.json.encode(result),
+                created_at=self._now,
+            )
+        )
+        return result

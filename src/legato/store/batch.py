@@ -1,0 +1,197 @@
+"""``commit_batch``: everything one batch of the writer changes, in one transaction, on either store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, insert, select, update
+
+from legato.conversations import Conversation, Member, NewMark
+from legato.events.envelope import Event, encode_event
+from legato.store.rows import conversation_row, event_row, member_row
+from legato.store.schema import conversations, counters, events, idempotency, members, receipts
+
+COMMIT_COUNTER = "commit"
+
+
+class StaleState(Exception):
+    """Another writer was faster: the conversations have moved on, and what was decided on them must be decided again."""
+
+
+@dataclass(slots=True)
+class Head:
+    """One conversation's step in a batch: from ``before`` to ``after``; ``is_changed`` when more than events came."""
+
+    before: Conversation
+    after: Conversation
+    is_new: bool = False
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the row itself differs, beyond its sequence and epoch."""
+        return self.after.timestamp is not self.before.timestamp
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the writer decided, ready to be stored. ``events`` stand grouped by conversation, in order."""
+
+    now: float
+    heads: dict[str, Head] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    new_members: dict[str, tuple[str, Member]] = field(default_factory=dict)
+    changed_members: dict[str, tuple[str, Member]] = field(default_factory=dict)
+    marks: list[NewMark] = field(default_factory=list)
+    rewrites: dict[tuple[str, int], tuple[Event, bool]] = field(default_factory=dict)
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    works: list[Callable[[Connection], None]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to store (a batch of signals or of repeats)."""
+        return not (self.heads or self.answers or self.works)
+
+
+def commit_batch(connection: Connection, batch: Batch) -> int:
+    """Stores ``batch`` within the caller's transaction.
+
+    Returns the commit number of the batch's first event; the others follow by one. Raises StaleState when a
+    conversation is no longer where the batch was decided.
+    """
+    first = _number(connection, len(batch.events)) if batch.events else 0
+    _store_heads(connection, batch, first)
+    if batch.events:
+        rows = [event_row(event, first + place, batch.now) for place, event in enumerate(batch.events)]
+        connection.execute(_INSERT_EVENT, rows)
+    if batch.new_members:
+        connection.execute(insert(members), [member_row(*pair) for pair in batch.new_members.values()])
+    if batch.changed_members:
+        rows = [_prefixed(member_row(*pair)) for pair in batch.changed_members.values()]
+        connection.execute(_UPDATE_MEMBER, rows)
+    if batch.marks:
+        connection.execute(_INSERT_RECEIPT, [_mark_row(mark) for mark in batch.marks])
+    if batch.rewrites:
+        connection.execute(
+            _REWRITE_EVENT,
+            [
+                {"b_conversation_id": key[0], "b_id": key[1], "b_payload": encode_event(event), "b_deleted": deleted}
+                for key, (event, deleted) in batch.rewrites.items()
+            ],
+        )
+    if batch.answers:
+        connection.execute(insert(idempotency), batch.answers)
+    for work in batch.works:
+        work(connection)
+    return first
+
+
+def _number(connection: Connection, count: int) -> int:
+    """Takes ``count`` commit numbers; the first of them. The counter's row lock orders writers of several nodes."""
+    step = update(counters).where(counters.c.name == COMMIT_COUNTER).values(value=counters.c.value + count)
+    if connection.execute(step).rowcount == 0:
+        connection.execute(insert(counters).values(name=COMMIT_COUNTER, value=count))
+    last: int = connection.execute(select(counters.c.value).where(counters.c.name == COMMIT_COUNTER)).scalar_one()
+    return last - count + 1
+
+
+def _store_heads(connection: Connection, batch: Batch, first: int) -> None:
+    last_commit = {event.conversation_id: first + place for place, event in enumerate(batch.events)}
+    new = [
+        {**conversation_row(head.after), "last_commit": last_commit.get(key, 0)}
+        for key, head in batch.heads.items()
+        if head.is_new
+    ]
+    if new:
+        connection.execute(insert(conversations), new)
+    moved = [(key, head) for key, head in batch.heads.items() if not head.is_new]
+    if not moved:
+        return
+    heads = [
+        {
+            "b_id": key,
+            "b_before": head.before.sequence,
+            "b_epoch_before": head.before.epoch,
+            "b_sequence": head.after.sequence,
+            "b_epoch": head.after.epoch,
+            "b_last_commit": last_commit.get(key, 0),
+        }
+        for key, head in moved
+    ]
+    if connection.execute(_MOVE_HEAD, heads).rowcount != len(heads):
+        raise StaleState
+    changed = [_prefixed(conversation_row(head.after)) for _, head in moved if head.is_changed]
+    if changed:
+        connection.execute(_UPDATE_CONVERSATION, changed)
+
+
+def _prefixed(row: dict[str, Any]) -> dict[str, Any]:
+    return {f"b_{name}": value for name, value in row.items()}
+
+
+def _mark_row(mark: NewMark) -> dict[str, Any]:
+    return {
+        "conversation_id": mark.conversation_id,
+        "event_id": mark.event_id,
+        "member_id": mark.member_id,
+        "kind": mark.kind,
+        "at": mark.mark.at,
+        "receipt_id": mark.mark.receipt_id,
+    }
+
+
+_INSERT_EVENT = insert(events)
+_INSERT_RECEIPT = insert(receipts)
+_MOVE_HEAD = (
+    update(conversations)
+    .where(
+        conversations.c.id == bindparam("b_id"),
+        conversations.c.sequence == bindparam("b_before"),
+        conversations.c.epoch == bindparam("b_epoch_before"),
+    )
+    .values(
+        sequence=bindparam("b_sequence"),
+        epoch=bindparam("b_epoch"),
+        # A step without an event (deleting a conversation) leaves the commit number where it is.
+        last_commit=case(
+            (bindparam("b_last_commit") > 0, bindparam("b_last_commit")), else_=conversations.c.last_commit
+        ),
+    )
+)
+_UPDATE_CONVERSATION = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("b_id"))
+    .values(
+        {
+            name: bindparam(f"b_{name}")
+            for name in (
+                "name",
+                "display_name",
+                "image_url",
+                "state",
+                "properties",
+                "custom_sort_key",
+                "numbers",
+                "callback",
+                "timestamp",
+                "expires_at",
+            )
+        }
+    )
+)
+_UPDATE_MEMBER = (
+    update(members)
+    .where(members.c.id == bindparam("b_id"))
+    .values(
+        {
+            name: bindparam(f"b_{name}")
+            for name in ("state", "channel", "media", "timestamp", "initiator", "reason", "until")
+        }
+    )
+)
+_REWRITE_EVENT = (
+    update(events)
+    .where(events.c.conversation_id == bindparam("b_conversation_id"), events.c.id == bindparam("b_id"))
+    .values(payload=bindparam("b_payload"), deleted=bindparam("b_deleted"))
+)
