@@ -6,6 +6,7 @@ from legato.auth.authenticator import Authenticator
 from legato.auth.directory import Directory, KeyRecord
 from legato.auth.keys import KeyPair, generate, load_private, load_public, public_pem
 from legato.auth.principal import Principal
+from legato.auth.stored import StoredDirectory
 from legato.auth.tokens import CLIENT_ACL, mint
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "KeyPair",
     "KeyRecord",
     "Principal",
+    "StoredDirectory",
     "authenticate_account",
     "bearer",
     "generate",

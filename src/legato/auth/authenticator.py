@@ -5,7 +5,7 @@
     token ─▶ remembered? ─ yes ─▶ still in time, application looked at lately ─▶ Principal        (well under 1 µs)
                 │ no                        │ no
                 ▼                           ▼
-             issuer ─▶ key from the directory ─▶ signature and claims ─▶ user from the directory ─▶ remembered
+             issuer ─▶ its key, at most 5 s old ─▶ signature and claims ─▶ user from the directory ─▶ remembered
 """
 
 from __future__ import annotations
@@ -129,9 +129,7 @@ class Authenticator:
     def forget_application(self, application_id: str) -> None:
         """The application's key was rotated, or it was deleted: its tokens have to prove themselves again."""
         self._forgotten += 1
-        application = self._applications.pop(application_id, None)
-        if application is not None:
-            application.current = False
+        self._drop(application_id)
 
     def forget_user(self, application_id: str, user_id: str) -> None:
         """The user was deleted or changed in any way: its tokens have to prove themselves, and find it, again."""
@@ -141,11 +139,7 @@ class Authenticator:
 
     async def _look_up(self, token: str) -> _Remembered:
         application_id = issuer(token)
-        record = await self._directory.application_key(application_id)
-        if record is None:
-            self.forget_application(application_id)
-            raise Unauthenticated("The token's application does not exist.")
-        application = self._seen(application_id, record)
+        application = await self._application(application_id)
         known = self._entries.get(token)
         if known is not None and known.application is application:
             # Same key, same users: only the clock has moved on.
@@ -156,6 +150,26 @@ class Authenticator:
         claims = verify(token, application.key, self._clock.now())
         return _Remembered(await self._principal(claims), application)
 
+    async def _application(self, application_id: str) -> _Application:
+        """The application as it was committed at most RECHECK_SECONDS ago, and after the last ``forget_…``."""
+        while True:
+            application = self._applications.get(application_id)
+            if application is not None and self._clock.now() < application.check_at:
+                return application
+            forgotten = self._forgotten
+            record = await self._directory.application_key(application_id)
+            if forgotten != self._forgotten:
+                continue
+            if record is None:
+                self._drop(application_id)
+                raise Unauthenticated("The token's application does not exist.")
+            return self._seen(application_id, record)
+
+    def _drop(self, application_id: str) -> None:
+        application = self._applications.pop(application_id, None)
+        if application is not None:
+            application.current = False
+
     def _seen(self, application_id: str, record: KeyRecord) -> _Application:
         """The application as the directory has it now; a change makes every token accepted before unproven."""
         check_at = self._clock.now() + RECHECK_SECONDS
@@ -164,11 +178,9 @@ class Authenticator:
             if application.record == record:
                 application.check_at = check_at
                 return application
-            application.current = False
-            del self._applications[application_id]
+            self._drop(application_id)
         while len(self._applications) >= MAX_APPLICATIONS:
-            oldest = next(iter(self._applications))
-            self._applications.pop(oldest).current = False
+            self._drop(next(iter(self._applications)))
         application = _Application(record, load_public(record.public_key), check_at)
         self._applications[application_id] = application
         return application

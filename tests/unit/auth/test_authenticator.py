@@ -201,6 +201,15 @@ async def test_an_unchanged_application_is_rechecked_without_verifying_again(
     assert authenticator.recall(token) is principal
 
 
+async def test_a_second_token_asks_for_the_user_only(
+    authenticator: Authenticator, directory: MemoryDirectory, pair: KeyPair
+) -> None:
+    await authenticator.authenticate(_token(pair, "alice"))
+    directory.asked.clear()
+    await authenticator.authenticate(_token(pair, "bob"))
+    assert directory.asked == ["bob"]
+
+
 async def test_the_memory_is_bounded(directory: MemoryDirectory, clock: HandClock, pair: KeyPair) -> None:
     authenticator = Authenticator(directory, clock, api_key="a1b2c3d4", max_tokens=2)
     first, second, third = (_token(pair, "alice") for _ in range(3))

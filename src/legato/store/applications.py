@@ -1,0 +1,136 @@
+"""Applications: who owns conversations and users, and the public keys that their tokens are checked with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, Table, delete, func, insert, select, tuple_, update
+
+from legato.events.envelope import JsonObject, Person
+from legato.store.schema import (
+    applications,
+    conversations,
+    devices,
+    events,
+    idempotency,
+    media,
+    members,
+    receipts,
+    sessions,
+    snapshots,
+    users,
+)
+from legato.store.users import find_user_by_name
+
+# Rows removed in one transaction of `purge_orphans`: some milliseconds for which other writers wait.
+PURGE_ROWS: Final = 500
+
+
+class Application(msgspec.Struct, frozen=True, kw_only=True):
+    """An application. ``public_key`` is PEM; ``key_version`` grows with every other key. ``created_at`` in seconds.
+
+    ``capabilities`` and ``privacy`` are the API's objects as their owner wrote them; ``settings`` are this server's.
+    """
+
+    id: str
+    name: str
+    public_key: str
+    created_at: float
+    key_version: int = 1
+    capabilities: JsonObject = {}
+    privacy: JsonObject = {}
+    settings: JsonObject = {}
+
+
+def insert_application(connection: Connection, application: Application) -> None:
+    """Adds an application. Names need not be unique."""
+    connection.execute(insert(applications).values(msgspec.structs.asdict(application)))
+
+
+def read_application(connection: Connection, application_id: str) -> Application | None:
+    """The application of that id."""
+    row = connection.execute(select(applications).where(applications.c.id == application_id)).first()
+    return None if row is None else _application(row)
+
+
+def list_applications(connection: Connection, *, offset: int, limit: int) -> tuple[list[Application], int]:
+    """One page of the applications, oldest first, and how many there are."""
+    ordered = select(applications).order_by(applications.c.created_at, applications.c.id)
+    rows = connection.execute(ordered.offset(offset).limit(limit))
+    count = connection.execute(select(func.count()).select_from(applications)).scalar_one()
+    return [_application(row) for row in rows], count
+
+
+def replace_application(
+    connection: Connection,
+    application_id: str,
+    *,
+    name: str,
+    capabilities: JsonObject,
+    privacy: JsonObject,
+    settings: JsonObject | None = None,
+    public_key: str | None = None,
+) -> tuple[Application, Application] | None:
+    """The application before and after; None when there is no such one. A public key of None stays as it is."""
+    before = read_application(connection, application_id)
+    if before is None:
+        return None
+    after = msgspec.structs.replace(
+        before,
+        name=name,
+        capabilities=capabilities,
+        privacy=privacy,
+        settings=before.settings if settings is None else settings,
+    )
+    if public_key is not None and public_key != before.public_key:
+        after = msgspec.structs.replace(after, public_key=public_key, key_version=before.key_version + 1)
+    changed = msgspec.structs.asdict(after)
+    connection.execute(update(applications).where(applications.c.id == application_id).values(changed))
+    return before, after
+
+
+def delete_application(connection: Connection, application_id: str) -> bool:
+    """Removes the application; whether there was one. Nobody reaches what it owned; ``purge_orphans`` removes that."""
+    return connection.execute(delete(applications).where(applications.c.id == application_id)).rowcount > 0
+
+
+def purge_orphans(connection: Connection, limit: int = PURGE_ROWS) -> int:
+    """Removes up to ``limit`` rows whose application is no more, children first; how many. Repeat until it is 0.
+
+    The bytes of media stay until ``BlobStore.sweep`` finds that no row names them.
+    """
+    left = limit
+    orphan = conversations.c.application_id.not_in(select(applications.c.id))
+    orphans = list(connection.execute(select(conversations.c.id).where(orphan).limit(left)).scalars())
+    if orphans:
+        for table in (receipts, events, members, snapshots):
+            left -= _remove(connection, table, table.c.conversation_id.in_(orphans), left)
+        if left > 0:
+            # Every row below these conversations is gone, or `left` would be used up.
+            left -= _remove(connection, conversations, conversations.c.id.in_(orphans), left)
+    for table in (sessions, devices, users, media, idempotency):
+        left -= _remove(connection, table, table.c.application_id.not_in(select(applications.c.id)), left)
+    return limit - left
+
+
+def _remove(connection: Connection, table: Table, condition: Any, limit: int) -> int:
+    if limit <= 0:
+        return 0
+    key = tuple_(*table.primary_key.columns)
+    chosen: Select[Any] = select(*table.primary_key.columns).where(condition).limit(limit)
+    rows: Sequence[Row[Any]] = connection.execute(chosen).all()
+    if rows:
+        connection.execute(delete(table).where(key.in_([tuple(row) for row in rows])))
+    return len(rows)
+
+
+def read_person(connection: Connection, application_id: str, name: str) -> Person | None:
+    """The application's user of that name, as events remember one."""
+    user = find_user_by_name(connection, application_id, name)
+    return None if user is None else user.person
+
+
+def _application(row: Row[Any]) -> Application:
+    return msgspec.convert(dict(row._mapping), Application)
