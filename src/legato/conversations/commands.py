@@ -15,7 +15,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     by: Caller
 
 
-class CreateConversation(Command):
+class CreateConversation(Command, frozen=True, kw_only=True):
     """``name`` must be free in the application; the caller is not joined by it."""
 
     name: str
@@ -26,19 +26,19 @@ class CreateConversation(Command):
     callback: JsonObject | None = None
 
 
-class UpdateConversation(Command):
+class UpdateConversation(Command, frozen=True, kw_only=True):
     """``changes`` maps field to new value (None clears); ``properties`` are merged key by key."""
 
     changes: JsonObject
 
 
-class DeleteConversation(Command):
+class DeleteConversation(Command, frozen=True, kw_only=True):
     """``reason``: ``deleted`` when asked for, ``ttl`` when its time ran out."""
 
     reason: str = "deleted"
 
 
-class InviteMember(Command):
+class InviteMember(Command, frozen=True, kw_only=True):
     """Makes member ``member_id`` for ``user``; ``inviting`` names the member who invites, if not the caller's own."""
 
     member_id: str
@@ -49,7 +49,7 @@ class InviteMember(Command):
     knocking_id: str | None = None
 
 
-class JoinMember(Command):
+class JoinMember(Command, frozen=True, kw_only=True):
     """Joins ``user``: accepts ``accepts`` or the user's open invitation on that channel, else a new member is made.
 
     The member keeps its id when an invitation is accepted; ``member_id`` is used otherwise.
@@ -63,7 +63,7 @@ class JoinMember(Command):
     knocking_id: str | None = None
 
 
-class LeaveMember(Command):
+class LeaveMember(Command, frozen=True, kw_only=True):
     """Ends a membership: leaving, declining and kicking are one thing; the caller tells which."""
 
     member_id: str
@@ -71,7 +71,7 @@ class LeaveMember(Command):
     acting: str | None = None  # the member id the caller names as its own
 
 
-class PostEvent(Command):
+class PostEvent(Command, frozen=True, kw_only=True):
     """Appends (or signals) an event of a creatable type; ``body`` has passed the catalogue."""
 
     type: str
@@ -81,7 +81,7 @@ class PostEvent(Command):
     params: JsonObject | None = None
 
 
-class DeleteEvent(Command):
+class DeleteEvent(Command, frozen=True, kw_only=True):
     """Blanks an event; its author or the application may."""
 
     event_id: int

@@ -41,9 +41,7 @@ def decide(state: Conversation | None, command: Command, world: World) -> Decisi
 
 def no_such_conversation() -> NotFound:
     """The answer for what is absent, deleted or another application's: from outside they look the same."""
-    return NotFound(
-        "conversation:error:not-found", "The conversation does not exist, or you do not have access to it."
-    )
+    return NotFound("conversation:error:not-found", "The conversation does not exist, or you do not have access to it.")
 
 
 @singledispatch

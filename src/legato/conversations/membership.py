@@ -75,8 +75,7 @@ def join(command: JoinMember, state: Conversation, world: World) -> Decision:
         "timestamp": {**(known.timestamp if known else {}), "joined": world.now},
         "initiator": {**(known.initiator if known else {}), "joined": by},
     }
-    decision = _happened(state, "member:joined", member_id, body, command.user, command.by, acting, world)
-    return decision
+    return _happened(state, "member:joined", member_id, body, command.user, command.by, acting, world)
 
 
 def leave(command: LeaveMember, state: Conversation, world: World) -> Decision:
@@ -187,9 +186,10 @@ def _refuse_calls(channel: JsonObject, media: JsonObject | None) -> None:
         raise Unavailable("This server cannot place calls yet: leave `media` out to invite to chat.")
 
 
-_CHANNELS = frozenset(
-    "app phone pstn sip websocket vbc sms mms whatsapp viber messenger whatsapp-voice".split()
-)  # Conversation API: channel.type
+# Conversation API: channel.type
+_SPOKEN = ("app", "phone", "pstn", "sip", "websocket", "vbc")
+_RELAYED = ("sms", "mms", "whatsapp", "viber", "messenger", "whatsapp-voice")
+_CHANNELS = frozenset((*_SPOKEN, *_RELAYED))
 
 
 def _channel(channel: JsonObject, knocking_id: str | None) -> JsonObject:

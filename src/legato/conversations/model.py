@@ -60,10 +60,10 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation after event ``sequence``.
 
-    ``members`` holds those who are INVITED or JOINED; whoever LEFT is history, in the store. ``epoch`` grows with
+        ``members`` holds those who are INVITED or JOINED; whoever LEFT is history, in the store. ``epoch`` grows with
     every event that changes members, rights or the conversation itself, so that writers on several nodes can tell
-    whether what they decided on still stands. ``audience`` is the user ids of everyone invited or joined, each once: the
-same object for as long as membership stays.
+    whether what they decided on still stands. ``audience`` is the user ids of everyone invited or joined, each once:
+    the same object for as long as membership stays.
     """
 
     id: str

@@ -99,9 +99,7 @@ def _edit(command: PostEvent, state: Conversation, member: Member | None, world:
         "text": command.body["text"],
         "edited": {"edited_by": event.id, "edited_at": world.now},
     }
-    return Decision(
-        state=apply(state, event), events=(event,), answer=event, rewrite=replace(target.event, body=body)
-    )
+    return Decision(state=apply(state, event), events=(event,), answer=event, rewrite=replace(target.event, body=body))
 
 
 def _event(
@@ -166,5 +164,3 @@ def _require_author(target: Target, by: Caller) -> None:
 
 def _about(target: Target) -> About:
     return About(target.event.type, target.event.body.get("message_type"))
-
-

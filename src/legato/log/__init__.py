@@ -1,6 +1,7 @@
 """The one door: commands in, events out, in one order, durable before they are answered."""
 
 from legato.log.log import Log
+from legato.log.upkeep import Retention, Upkeep
 from legato.log.values import Delivery, IdempotencyKey, Receipt
 
-__all__ = ["Delivery", "IdempotencyKey", "Log", "Receipt"]
+__all__ = ["Delivery", "IdempotencyKey", "Log", "Receipt", "Retention", "Upkeep"]

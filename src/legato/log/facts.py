@@ -18,8 +18,8 @@ from legato.conversations import (
     Target,
     UpdateConversation,
 )
-from legato.events.catalogue import Effect
 from legato.events import CATALOGUE
+from legato.events.catalogue import Effect
 from legato.events.envelope import Person
 from legato.log.memory import Memory
 from legato.log.values import IdempotencyKey

@@ -30,7 +30,7 @@ from legato.log.facts import gather
 from legato.log.memory import Memory
 from legato.log.values import Delivery, IdempotencyKey, Receipt
 from legato.log.work import Work
-from legato.store import StaleState, Store, commit_batch
+from legato.store import StaleStateError, Store, commit_batch
 from legato.store.conversations import load_conversations
 from legato.store.people import load_people
 
@@ -182,7 +182,7 @@ class Log:
             draft, outcomes = await self._decide(waiting)
             try:
                 first = await self._store(draft, waiting)
-            except StaleState:
+            except StaleStateError:
                 for conversation_id in draft.batch.heads:
                     self._memory.states.drop(conversation_id)
                 continue
@@ -239,6 +239,8 @@ class Log:
             if one.work is not None:
                 for user_id in one.work.people:
                     memory.people.drop(user_id)
+                if one.work.people:
+                    memory.targets.clear()  # they carry snapshots of people
 
     def _answer(self, waiting: list[_Waiting], outcomes: list[Receipt | Refusal | None]) -> None:
         for one, outcome in zip(waiting, outcomes, strict=True):

@@ -52,6 +52,11 @@ class Recent(Generic[K, V]):
         if found is not None:
             self._weight -= found[1]
 
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._values.clear()
+        self._weight = 0
+
     def __contains__(self, key: K) -> bool:
         return key in self._values
 

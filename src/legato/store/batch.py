@@ -16,8 +16,8 @@ from legato.store.schema import conversations, counters, events, idempotency, me
 COMMIT_COUNTER = "commit"
 
 
-class StaleState(Exception):
-    """Another writer was faster: the conversations have moved on, and what was decided on them must be decided again."""
+class StaleStateError(Exception):
+    """Another writer was faster: what was decided on its conversations must be decided again."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Batch:
 def commit_batch(connection: Connection, batch: Batch) -> int:
     """Stores ``batch`` within the caller's transaction.
 
-    Returns the commit number of the batch's first event; the others follow by one. Raises StaleState when a
+    Returns the commit number of the batch's first event; the others follow by one. Raises StaleStateError when a
     conversation is no longer where the batch was decided.
     """
     first = _number(connection, len(batch.events)) if batch.events else 0
@@ -120,7 +120,7 @@ def _store_heads(connection: Connection, batch: Batch, first: int) -> None:
         for key, head in moved
     ]
     if connection.execute(_MOVE_HEAD, heads).rowcount != len(heads):
-        raise StaleState
+        raise StaleStateError
     changed = [_prefixed(conversation_row(head.after)) for _, head in moved if head.is_changed]
     if changed:
         connection.execute(_UPDATE_CONVERSATION, changed)
