@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -21,18 +21,18 @@ START_SECONDS = 60.0  # initdb and the first start, on a busy machine
 _SERVICE_USER = "postgres"
 
 
-class Missing(Exception):
+class MissingPeerError(Exception):
     """A program that a test needs is not on this machine. The text says how to get it."""
 
 
 def binaries() -> Path:
-    """The directory with ``initdb`` and ``postgres``: the newest of Debian's, else the path's. Raises Missing."""
+    """The directory with ``initdb`` and ``postgres``: Debian's newest, else the path's. Raises MissingPeerError."""
     newest = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda found: int(found.parts[-3]))
     if newest:
         return newest[-1].parent
     initdb = shutil.which("initdb")
     if initdb is None:
-        raise Missing("PostgreSQL is not installed. On Debian, as root: apt-get install postgresql")
+        raise MissingPeerError("PostgreSQL is not installed. On Debian, as root: apt-get install postgresql")
     return Path(initdb).resolve().parent
 
 
@@ -44,10 +44,10 @@ class Cluster:
 
     def __init__(self, *, durable: bool = False) -> None:
         self._binaries = binaries()
-        self._user = _SERVICE_USER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self._user = _SERVICE_USER if os.geteuid() == 0 else None
         self._root = Path(tempfile.mkdtemp(prefix="legato-postgres-"))
         self._data = self._root / "data"
-        if os.geteuid() == 0:
+        if self._user is not None:
             shutil.chown(self._root, self._user)
         self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         self.port = free_port()
@@ -64,12 +64,13 @@ class Cluster:
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._log = (self._root / "log").open("wb")
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - our own arguments, no shell
             [self._binaries / "postgres", "-D", self._data, *options],
             stdout=self._log,
             stderr=self._log,
             cwd=self._root,
-            **self._identity(),
+            user=self._user,
+            group=self._user,
         )
         try:
             poll(self._answers, START_SECONDS, "PostgreSQL accepts connections")
@@ -92,7 +93,7 @@ class Cluster:
 
     def stop(self) -> None:
         """End the server at once and remove its data."""
-        self._process.kill() if self._process.poll() is None else None
+        self._process.send_signal(signal.SIGQUIT)  # its immediate shutdown: takes its children along
         self._process.wait()
         self._log.close()
         shutil.rmtree(self._root, ignore_errors=True)
@@ -109,17 +110,15 @@ class Cluster:
     def _address(self, database: str) -> str:
         return f"host=127.0.0.1 port={self.port} user=postgres dbname={database}"
 
-    def _identity(self) -> dict[str, str]:
-        return {"user": self._user, "group": self._user} if os.geteuid() == 0 else {}
-
     def _run(self, program: str, *arguments: str | Path) -> None:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - our own arguments, no shell
             [self._binaries / program, *arguments],
             capture_output=True,
             text=True,
             cwd=self._root,
             check=False,
-            **self._identity(),
+            user=self._user,
+            group=self._user,
         )
         if done.returncode:
             raise RuntimeError(f"{program} failed:\n{done.stderr}")

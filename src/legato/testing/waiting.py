@@ -8,14 +8,14 @@ from collections.abc import Callable
 _PAUSE = 0.02  # seconds between two looks at something that cannot call back: a process, a port
 
 
-class TimedOut(AssertionError):
+class ConditionError(AssertionError):
     """A condition did not come true in time."""
 
 
 def poll(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Look until ``condition`` is true; for what has no way to tell us. Raises TimedOut after ``seconds``."""
+    """Look until ``condition`` is true; for what has no way to tell us. Raises ConditionError after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimedOut(f"after {seconds:g} s still not true: {what}")
+            raise ConditionError(f"after {seconds:g} s still not true: {what}")
         time.sleep(_PAUSE)

@@ -1,0 +1,154 @@
+"""A server with an application of the test's own, and clients that are closed, checked, when the test is over."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from io import BytesIO
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from legato.testing.server import Answer, Application, Server
+from tests.conftest import missing
+
+from .catalogue import faults
+from .clients import MODULES, Chat, Host, Nexmo, NodeProcess, Sdk
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here drives an SDK."""
+    for item in items:
+        if "interop" in item.nodeid:
+            item.add_marker("interop")
+
+
+@pytest.fixture(scope="session")
+def npm_clients() -> None:
+    """The official npm packages, installed."""
+    if shutil.which("node") is None or not (MODULES / "nexmo-client").is_dir():
+        missing("the npm clients are not installed: make peers")
+
+
+@pytest.fixture(params=["node", "chromium"])
+def host(request: pytest.FixtureRequest) -> str:
+    """Where a client runs: a test that asks for it runs in Node and with the browser bundle in Chromium."""
+    name: str = request.param
+    return name
+
+
+class World:
+    """A server, one application on it, and the clients of its users."""
+
+    def __init__(self, server: Server, stack: AsyncExitStack) -> None:
+        self.server = server
+        self.application: Application = server.application()
+        self.clients: list[Sdk] = []
+        self.users: dict[str, str] = {}
+        self._stack = stack
+        self._chromium: Any = None
+        self._origin = ""
+
+    @property
+    def url(self) -> str:
+        """The server's origin."""
+        return self.server.url
+
+    def user(self, name: str, **fields: Any) -> str:
+        """The id of the user of this name, made when there is none."""
+        if name not in self.users:
+            self.users[name] = self.server.user(self.application, name, **fields)
+        return self.users[name]
+
+    def token(self, name: str, **options: Any) -> str:
+        """A token of the user."""
+        self.user(name)
+        return self.application.token(name, **options)
+
+    def rest(self, method: str, path: str, body: Any = None, *, user: str | None = None) -> Answer:
+        """A REST call with the application's token, or a user's."""
+        token = self.application.token() if user is None else self.token(user)
+        return self.server.request(method, path, body, token=token)
+
+    def log(self, cid: str) -> list[dict[str, Any]]:
+        """Every event of a conversation as its application reads it, in order."""
+        events: list[dict[str, Any]] = []
+        while True:
+            start = events[-1]["id"] + 1 if events else 1
+            page = self.rest("GET", f"/v0.3/conversations/{cid}/events?page_size=100&order=asc&start_id={start}")
+            assert page.status == 200, page
+            found = page.body["_embedded"]["events"]
+            events += found
+            if len(found) < 100:
+                return events
+
+    async def nexmo(self, name: str, *, host: str = "node", **config: Any) -> Nexmo:
+        """The user, logged in by nexmo-client."""
+        return await (await self.unconnected(Nexmo, name, host)).login(self.url, self.token(name), **config)
+
+    async def chat(self, name: str, *, host: str = "node", session: str | None = None) -> Chat:
+        """The user, logged in by @vonage/client-sdk."""
+        return await (await self.unconnected(Chat, name, host)).login(self.url, self.token(name), session)
+
+    async def unconnected(self, kind: type[Any], name: str, host: str = "node") -> Any:
+        """A client that has not logged in yet."""
+        sdk = kind(await self._open(kind.driver, host), name)
+        self.clients.append(sdk)
+        self._stack.push_async_callback(sdk.close)
+        return sdk
+
+    async def _open(self, driver: str, host: str) -> Host:
+        if host == "node":
+            return await NodeProcess.start(driver)
+        from .chromium import Page, app_host, browser
+
+        if self._chromium is None:
+            if shutil.which("chromium") is None:
+                missing("Chromium is not installed. On Debian, as root: apt-get install chromium")
+            self._chromium = await self._stack.enter_async_context(browser())
+            self._origin = await self._stack.enter_async_context(app_host())
+        return await Page.open(self._chromium, self._origin, driver)
+
+
+async def _closed(world: World, stack: AsyncExitStack) -> None:
+    await stack.aclose()
+    crashes = [f"{client.name}: {crash}" for client in world.clients for crash in client.record.crashes]
+    assert not crashes, "\n".join(crashes)
+    # What any client was sent, it was sent by the catalogue.
+    assert not faults(packet for client in world.clients for packet in client.record.packets)
+
+
+@pytest.fixture
+async def world(server: Server, npm_clients: None) -> AsyncIterator[World]:
+    """The session's server, with an application of this test's own."""
+    stack = AsyncExitStack()
+    made = World(server, stack)
+    try:
+        yield made
+    except BaseException:
+        await stack.aclose()
+        raise
+    await _closed(made, stack)
+
+
+@pytest.fixture
+async def mortal_world(make_server: Callable[..., Server], npm_clients: None) -> AsyncIterator[World]:
+    """A server of this test's own, which it may kill."""
+    stack = AsyncExitStack()
+    made = World(make_server(), stack)
+    try:
+        yield made
+    except BaseException:
+        await stack.aclose()
+        raise
+    await _closed(made, stack)
+
+
+@pytest.fixture
+def picture() -> bytes:
+    """A small PNG."""
+    out = BytesIO()
+    Image.linear_gradient("L").resize((160, 120)).save(out, "PNG")
+    return out.getvalue()
