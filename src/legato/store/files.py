@@ -80,15 +80,19 @@ class Incoming:
         self._digest.update(data)
         self.size += len(data)
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what was written so far, in hexadecimal."""
+        return self._digest.hexdigest()
+
     def discard(self) -> None:
         """Forgets the bytes. Does nothing after ``Files.keep``."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 
-    def _seal(self) -> str:
+    def _seal(self) -> None:
         os.fsync(self._file.fileno())
         self._file.close()
-        return self._digest.hexdigest()
 
 
 class Files:
@@ -106,13 +110,13 @@ class Files:
     def keep(self, incoming: Incoming, blob_id: str) -> Blob:
         """Gives the written bytes their id. On return they are on the disk, under their name."""
         path = self.path(blob_id)
-        digest = incoming._seal()
+        incoming._seal()
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True, mode=0o700)
             _sync_directory(self._root)
         incoming.path.rename(path)
         _sync_directory(path.parent)
-        return Blob(blob_id, incoming.size, digest)
+        return Blob(blob_id, incoming.size, incoming.digest)
 
     def path(self, blob_id: str) -> Path:
         """Where a blob is, or would be. ValueError when ``blob_id`` is no UUID."""
