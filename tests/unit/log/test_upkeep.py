@@ -1,0 +1,88 @@
+"""What time does: ttl, retention, forgetting a user, removing what was deleted."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, insert, select
+
+from legato.conversations import Caller, DeleteConversation, MemberState
+from legato.events.envelope import Person
+from legato.log import Retention, Upkeep
+from legato.store.conversations import find_member
+from legato.store.events import EventQuery, read_event, read_events, read_states
+from legato.store.schema import conversations, events, members, receipts, snapshots, users
+from legato.store.upkeep import state_at
+from tests.unit.log.conftest import APPLICATION, Desk
+
+
+async def test_a_ttl_counts_from_the_last_event(desk: Desk) -> None:
+    cid = await desk.conversation(properties={"ttl": 60})
+    upkeep = Upkeep(desk.log, Retention())
+    desk.clock.time += 50
+    await desk.post(cid, None, "custom:x", {})
+    desk.clock.time += 50
+    await upkeep.once()
+    assert (await desk.log.conversation(cid, APPLICATION)).sequence == 1
+    desk.clock.time += 11
+    await upkeep.once()
+    deleted = desk.heard[-1].event
+    assert deleted.type == "conversation:deleted"
+    assert deleted.body["reason"] == "ttl"
+
+
+async def test_retention_cuts_a_prefix_after_a_snapshot(desk: Desk) -> None:
+    cid, alice, bob = await desk.conversation(), desk.person("alice"), desk.person("bob")
+    await desk.join(cid, alice)
+    text = (await desk.post(cid, alice, "text", {"text": "old"})).event
+    await desk.join(cid, bob)
+    await desk.post(cid, bob, "text:seen", {"event_id": text.id})
+    desk.clock.time += 1000
+    await desk.post(cid, bob, "text", {"text": "new"})
+    upkeep = Upkeep(desk.log, Retention(seconds=500))
+    await upkeep.once()
+    await upkeep.once()
+    kept = await desk.log.read(lambda c: read_events(c, EventQuery(cid, 10)))
+    assert [one.event.id for one in kept] == [5]
+    assert await desk.log.read(lambda c: read_states(c, cid, [text.id])) == {}
+    state = await desk.log.conversation(cid, APPLICATION)
+    assert await desk.log.read(lambda c: state_at(c, cid, 5)) == state
+    assert (await desk.post(cid, alice, "text", {"text": "x"})).event.id == 6
+
+
+async def test_a_forgotten_user_leaves_everywhere_and_its_name_leaves_the_log(desk: Desk) -> None:
+    alice, bob = desk.person("alice"), desk.person("bob")
+    row = {"application_id": APPLICATION, "properties": {}, "channels": {}, "created_at": 0}
+    await desk.log.transact(
+        lambda c: c.execute(insert(users), [{"id": p.id, "name": p.name, **row} for p in (alice, bob)]).rowcount
+    )
+    cid = await desk.conversation()
+    member = await desk.join(cid, alice)
+    await desk.join(cid, bob)
+    text = (await desk.post(cid, alice, "text", {"text": "hello"})).event
+    upkeep = Upkeep(desk.log, Retention())
+    assert await upkeep.forget_user(APPLICATION, alice.id)
+    assert not await upkeep.forget_user(APPLICATION, alice.id)
+    await upkeep.once()
+    left = await desk.log.read(lambda c: find_member(c, cid, member.id))
+    assert left.state is MemberState.LEFT
+    stored = await desk.log.read(lambda c: read_event(c, cid, text.id))
+    assert stored.event.user == Person(alice.id)
+    payloads = await desk.log.read(lambda c: [row.payload for row in c.execute(select(events.c.payload))])
+    assert not any(b"alice" in payload or b"Alice" in payload for payload in payloads)
+    assert any(b'"bob"' in payload for payload in payloads)
+
+
+async def test_what_was_deleted_is_removed_in_steps(desk: Desk) -> None:
+    cid, alice, bob = await desk.conversation(), desk.person("alice"), desk.person("bob")
+    kept = await desk.conversation()
+    await desk.join(cid, alice)
+    await desk.join(cid, bob)
+    for _ in range(20):
+        text = (await desk.post(cid, alice, "text", {"text": "x"})).event
+        await desk.post(cid, bob, "text:seen", {"event_id": text.id})
+    await desk.log.submit(DeleteConversation(conversation_id=cid, by=Caller(APPLICATION)))
+    await Upkeep(desk.log, Retention()).once()
+    for table in (events, members, receipts, snapshots):
+        count = select(func.count()).select_from(table)
+        assert await desk.log.read(lambda c, count=count: c.execute(count).scalar()) == 0
+    left = await desk.log.read(lambda c: [row.id for row in c.execute(select(conversations.c.id))])
+    assert left == [kept]
