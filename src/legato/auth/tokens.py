@@ -18,6 +18,7 @@ from legato.auth.keys import load_private
 from legato.events.ids import RandomIds
 from legato.events.moment import SystemClock
 from legato.events.refusal import Unauthenticated
+from legato.store.files import is_uuid
 
 EXPIRED_TOKEN: Final = "system:error:expired-token"  # noqa: S105 - an error code
 
@@ -75,9 +76,12 @@ def issuer(token: str) -> str:
         raise Unauthenticated("The token is not a JSON Web Token.")
     payload = parts[1]
     try:
-        return _decode_issuer(urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).application_id
+        application_id = _decode_issuer(urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).application_id
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise Unauthenticated("The token has no readable application_id claim.") from error
+    if not is_uuid(application_id):
+        raise Unauthenticated("The token's application does not exist.")
+    return application_id
 
 
 def verify(token: str, key: RSAPublicKey, now: float) -> Claims:
@@ -94,9 +98,10 @@ def verify(token: str, key: RSAPublicKey, now: float) -> Claims:
         raise Unauthenticated(f"The token's claims are malformed: {error}.") from error
     if not payload.jti:
         raise Unauthenticated("The token's jti claim is empty.")
-    if payload.sub == "":
-        # Reading it as "no sub" would make an application's token of what was meant for a user.
-        raise Unauthenticated("The token's sub claim is empty.")
+    if payload.sub is not None and (not payload.sub or "\0" in payload.sub):
+        # Reading an empty one as "no sub" would make an application's token of what was meant for a user; and no
+        # database holds a name with a NUL.
+        raise Unauthenticated("The token's sub claim is not the name of a user.")
     issued_at = _seconds("iat", payload.iat)
     if issued_at > now + CLOCK_SKEW_SECONDS:
         raise Unauthenticated("The token's iat claim is in the future.")

@@ -14,7 +14,6 @@ from legato.store.schema import (
     conversations,
     devices,
     events,
-    idempotency,
     media,
     members,
     receipts,
@@ -110,7 +109,7 @@ def purge_orphans(connection: Connection, limit: int = PURGE_ROWS) -> int:
         if left > 0:
             # Every row below these conversations is gone, or `left` would be used up.
             left -= _remove(connection, conversations, conversations.c.id.in_(orphans), left)
-    for table in (sessions, devices, users, media, idempotency):
+    for table in (sessions, devices, users, media):
         left -= _remove(connection, table, table.c.application_id.not_in(select(applications.c.id)), left)
     return limit - left
 

@@ -107,6 +107,7 @@ def test_a_token_expires_at_its_exp(pair: KeyPair) -> None:
         {"nbf": START + 31},
         {"nbf": "soon"},
         {"sub": ""},
+        {"sub": "ali\0ce"},
         {"sub": 7},
         {"sub": ["alice"]},
     ],
@@ -182,7 +183,8 @@ def test_a_signed_payload_that_is_no_object_is_invalid(pair: KeyPair, payload: o
 
 @pytest.mark.parametrize(
     "token",
-    ["", ".", "..", "a.b", "a.b.c.d", "a.!!.c", "ü.ü.ü", "a.e30.c", "a." + _b64(b"\xff\xfe") + ".c", "a.A.c"],
+    ["", ".", "..", "a.b", "a.b.c.d", "a.!!.c", "ü.ü.ü", "a.e30.c", "a." + _b64(b"\xff\xfe") + ".c", "a.A.c"]
+    + [f"a.{_b64(json.dumps({'application_id': text}).encode())}.c" for text in ("", "x", "\0", APPLICATION.upper())],
 )
 def test_what_is_no_token_has_no_issuer(token: str) -> None:
     with pytest.raises(Unauthenticated) as refused:
