@@ -10,17 +10,20 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from legato.api.contract import Request
 from legato.api.decode import invalid
 from legato.events.refusal import InvalidInput
 from legato.log import IdempotencyKey
 from legato.store.files import Files, Incoming
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 T = TypeVar("T", bound=msgspec.Struct)
 
