@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from sqlalchemy import insert
+from tests.unit.log.conftest import APPLICATION, Desk
 
 from legato.conversations import (
     MAX_MEMBERS,
@@ -23,7 +24,6 @@ from legato.store import Store
 from legato.store.events import EventQuery, TypeFilter, missed, read_event, read_events, read_states
 from legato.store.schema import secrets
 from legato.store.upkeep import state_at
-from tests.unit.log.conftest import APPLICATION, Desk
 
 
 async def test_ids_count_from_one_without_a_gap(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import func, insert, select
+from tests.unit.log.conftest import APPLICATION, Desk
 
 from legato.conversations import Caller, DeleteConversation, MemberState
 from legato.events.envelope import Person
@@ -11,7 +12,6 @@ from legato.store.conversations import find_member
 from legato.store.events import EventQuery, read_event, read_events, read_states
 from legato.store.schema import conversations, events, members, receipts, snapshots, users
 from legato.store.upkeep import state_at
-from tests.unit.log.conftest import APPLICATION, Desk
 
 
 async def test_a_ttl_counts_from_the_last_event(desk: Desk) -> None:
