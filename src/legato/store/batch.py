@@ -89,10 +89,9 @@ def commit_batch(connection: Connection, batch: Batch) -> int:
 
 def _number(connection: Connection, count: int) -> int:
     """Takes ``count`` commit numbers; the first of them. The counter's row lock orders writers of several nodes."""
-    step = update(counters).where(counters.c.name == COMMIT_COUNTER).values(value=counters.c.value + count)
-    if connection.execute(step).rowcount == 0:
-        connection.execute(insert(counters).values(name=COMMIT_COUNTER, value=count))
-    last: int = connection.execute(select(counters.c.value).where(counters.c.name == COMMIT_COUNTER)).scalar_one()
+    if connection.execute(_STEP_COUNTER, {"b_count": count}).rowcount == 0:
+        connection.execute(_INSERT_COUNTER, {"name": COMMIT_COUNTER, "value": count})
+    last: int = connection.execute(_READ_COUNTER).scalar_one()
     return last - count + 1
 
 
@@ -141,6 +140,11 @@ def _mark_row(mark: NewMark) -> dict[str, Any]:
     }
 
 
+_STEP_COUNTER = (
+    update(counters).where(counters.c.name == COMMIT_COUNTER).values(value=counters.c.value + bindparam("b_count"))
+)
+_READ_COUNTER = select(counters.c.value).where(counters.c.name == COMMIT_COUNTER)
+_INSERT_COUNTER = insert(counters)
 _INSERT_EVENT = insert(events)
 _INSERT_RECEIPT = insert(receipts)
 _MOVE_HEAD = (
