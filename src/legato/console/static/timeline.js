@@ -1,0 +1,343 @@
+import { beforePaint, copy, element, icon } from './element.js';
+import { SINK_NAMES, familyOf, filterOf, sinksInWords, summaryOf, targetOf } from './describe.js';
+import { jsonView } from './json.js';
+
+const ROW = 50; // px, as in the style sheet: rows that are not open all have this height
+const MOST = 20_000; // events kept; beyond it the oldest leave, a tenth at a time
+const AHEAD = 6; // rows drawn above and below what is in view
+const AT_END_PX = 30;
+
+const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hour12: false });
+
+/**
+ * The log as it grows. Only the rows in view exist as elements, so it stays smooth with thousands of events.
+ *
+ * An open row pushes down those below it: `#open` maps a record to its extra height in pixels.
+ */
+export class Timeline {
+  #records = []; // everything kept: {key, entry, type, …}
+  #shown = []; // what the filter lets through, in order
+  #fresh = []; // came since the last paint
+  #open = new Map();
+  #drawn = new Map(); // record → its element
+  #seen = new Map(); // family → {count, button}
+  #hidden = new Set(); // families switched off
+  #active = null; // the record that has the tab stop
+  #pointed = null;
+  #follows = true;
+  #unseen = 0;
+  #key = 0;
+  #lastId = 0;
+  #paint = beforePaint(() => this.#update());
+  #draw = beforePaint(() => this.#place());
+
+  constructor({ catalogue, hasWebhook, onPoint, people }) {
+    Object.assign(this, { catalogue, hasWebhook, onPoint, people });
+    for (const id of ['viewport', 'canvas', 'filter', 'families', 'newer', 'count', 'empty', 'types']) this[id] = document.getElementById(id);
+    this.pass = filterOf('');
+    this.viewport.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.#paint()).observe(this.viewport);
+    this.opened = new ResizeObserver((changes) => this.#measure(changes));
+    this.filter.addEventListener('input', () => this.#filter());
+    this.newer.addEventListener('click', () => this.#toEnd());
+    this.canvas.addEventListener('keydown', (event) => this.#key_(event));
+    this.canvas.addEventListener('pointerover', ({ target }) => this.onPoint(this.#idAt(target)));
+    this.canvas.addEventListener('pointerleave', () => this.onPoint(null));
+    this.canvas.addEventListener('focusin', ({ target }) => this.onPoint(this.#idAt(target)));
+    this.types.append(...[...catalogue.families.map((family) => `${family}*`), ...catalogue.entries.map(({ name }) => name)].map((value) => element('option', { value })));
+    this.#update();
+  }
+
+  /** Takes the feed's next entry; it is drawn with the next paint. */
+  add(entry) {
+    const { event } = entry;
+    if (event.id !== undefined && event.id <= this.#lastId) return; // a feed that began anew tells some of it again
+    if (event.id !== undefined) this.#lastId = event.id;
+    this.#fresh.push({ key: (this.#key += 1), entry, event, type: event.type, target: targetOf(event) });
+    this.#paint();
+  }
+
+  /** Marks an event and, when it is about another one, that one too. */
+  point(id) {
+    this.#pointed = id;
+    for (const [record, row] of this.#drawn) this.#mark(record, row);
+  }
+
+  focus() {
+    const record = this.#active && this.#shown.includes(this.#active) ? this.#active : this.#shown.at(-1);
+    if (record) this.#activate(record);
+    else this.viewport.parentElement.focus();
+  }
+
+  // Records
+
+  #update() {
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    for (const record of fresh) {
+      this.#records.push(record);
+      this.#countFamily(record);
+      if (this.#passes(record)) {
+        this.#shown.push(record);
+        if (!this.#follows) this.#unseen += 1;
+      }
+    }
+    if (this.#records.length > MOST) {
+      this.#records.splice(0, MOST / 10);
+      const first = this.#records[0].key;
+      const gone = this.#shown.findIndex(({ key }) => key >= first);
+      for (const record of this.#shown.splice(0, gone < 0 ? Infinity : gone)) this.#open.delete(record);
+      if (!this.#follows) this.viewport.scrollTop -= gone * ROW;
+    }
+    const stored = this.#lastId;
+    this.count.textContent = this.#shown.length === this.#records.length ? `${stored} ${stored === 1 ? 'event' : 'events'}` : `${this.#shown.length} of ${this.#records.length} shown`;
+    this.empty.textContent = this.#shown.length ? '' : this.#records.length ? 'No event passes this filter.' : 'Nothing has happened yet.';
+    this.canvas.style.height = `${this.#top(this.#shown.length)}px`;
+    if (this.#follows) this.viewport.scrollTop = this.viewport.scrollHeight;
+    this.newer.hidden = this.#unseen === 0;
+    this.newer.lastElementChild.textContent = `${this.#unseen} new`;
+    this.#place();
+  }
+
+  #passes({ type }) {
+    return !this.#hidden.has(familyOf(type)) && this.pass(type);
+  }
+
+  #filter() {
+    this.pass = filterOf(this.filter.value);
+    this.#shown = this.#records.filter((record) => this.#passes(record));
+    this.#unseen = 0;
+    this.#follows = true;
+    this.#paint();
+  }
+
+  #countFamily({ type }) {
+    const family = familyOf(type);
+    let known = this.#seen.get(family);
+    if (!known) {
+      const number = element('span', { class: 'number' });
+      const button = element('button', { type: 'button', class: 'family', hue: this.catalogue.hue(type), 'aria-pressed': 'true', onclick: () => this.#toggleFamily(family) }, element('i', { 'aria-hidden': 'true' }), family, number);
+      known = { count: 0, button, number };
+      this.#seen.set(family, known);
+      this.families.append(button);
+    }
+    known.count += 1;
+    known.number.textContent = known.count;
+  }
+
+  #toggleFamily(family) {
+    const isHidden = !this.#hidden.delete(family);
+    if (isHidden) this.#hidden.add(family);
+    this.#seen.get(family).button.setAttribute('aria-pressed', String(!isHidden));
+    this.#filter();
+  }
+
+  // Places
+
+  /** Pixels above the row at an index. */
+  #top(index) {
+    let extra = 0;
+    for (const [record, height] of this.#open) {
+      const at = this.#indexOf(record);
+      if (at >= 0 && at < index) extra += height;
+    }
+    return index * ROW + extra;
+  }
+
+  /** Records are in order of their key, so their place is found by halving. */
+  #indexOf(record) {
+    let low = 0;
+    let high = this.#shown.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const difference = this.#shown[middle].key - record.key;
+      if (difference === 0) return middle;
+      if (difference < 0) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+
+  #indexAt(pixels) {
+    let low = 0;
+    let high = this.#shown.length;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#top(middle) <= pixels) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #place() {
+    const { scrollTop, clientHeight } = this.viewport;
+    const first = Math.max(this.#indexAt(scrollTop) - AHEAD, 0);
+    const last = Math.min(this.#indexAt(scrollTop + clientHeight) + AHEAD, this.#shown.length - 1);
+    const wanted = new Set();
+    for (let index = first; index <= last; index += 1) wanted.add(this.#shown[index]);
+    // The row with the focus stays, wherever it has been scrolled to.
+    if (this.#active && this.#indexOf(this.#active) >= 0 && this.#drawn.get(this.#active)?.contains(document.activeElement)) wanted.add(this.#active);
+    for (const [record, row] of this.#drawn) {
+      if (wanted.has(record)) continue;
+      this.opened.unobserve(row);
+      row.remove();
+      this.#drawn.delete(record);
+    }
+    const stop = this.#active && this.#indexOf(this.#active) >= 0 ? this.#active : this.#shown.at(-1);
+    let before = null;
+    for (const record of [...wanted].sort((one, other) => one.key - other.key)) {
+      const index = this.#indexOf(record);
+      let row = this.#drawn.get(record);
+      if (!row) {
+        row = this.#row(record);
+        this.#drawn.set(record, row);
+        if (this.#open.has(record)) this.#fill(record, row);
+        this.#mark(record, row);
+      }
+      if (before === null ? this.canvas.firstElementChild !== row : before.nextElementSibling !== row) {
+        if (before === null) this.canvas.prepend(row);
+        else before.after(row);
+      }
+      row.style.transform = `translateY(${this.#top(index)}px)`;
+      row.setAttribute('aria-posinset', index + 1);
+      row.setAttribute('aria-setsize', this.#shown.length);
+      row.firstElementChild.tabIndex = record === stop ? 0 : -1;
+      before = row;
+    }
+  }
+
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.viewport;
+    this.#follows = scrollHeight - scrollTop - clientHeight < AT_END_PX;
+    if (this.#follows && this.#unseen) {
+      this.#unseen = 0;
+      this.newer.hidden = true;
+    }
+    this.#draw();
+  }
+
+  #toEnd() {
+    this.#follows = true;
+    this.#unseen = 0;
+    this.#update();
+    this.focus();
+  }
+
+  // Rows
+
+  #row(record) {
+    const { event, entry } = record;
+    const isSignal = event.id === undefined;
+    const name = event.user?.name ?? (event.from ? 'member' : 'system');
+    const sinks = SINK_NAMES.map((sink) => {
+      const svg = icon(sink);
+      svg.classList.toggle('off', !entry.sinks.includes(sink) || (sink === 'webhook' && !this.hasWebhook));
+      return svg;
+    });
+    const words = summaryOf(event);
+    const head = element(
+      'button',
+      { type: 'button', class: 'event', 'aria-expanded': 'false', onclick: () => this.#toggle(record) },
+      element('span', { class: 'id' }, isSignal ? element('span', { class: 'hidden' }, 'signal') : element('span', { class: 'hidden' }, 'event '), isSignal ? '' : String(event.id)),
+      element('span', { class: 'dot', 'aria-hidden': 'true' }),
+      element('span', { class: 'type' }, event.type),
+      element('time', { datetime: event.timestamp }, TIME.format(new Date(event.timestamp))),
+      element('span', { class: 'words' }, element('span', { class: 'from', hue: this.people.get(name) ?? 0 }, name), words && ` ${words}`),
+      element('span', { class: 'sinks', title: sinksInWords(entry, this.hasWebhook) }, element('span', { class: 'hidden' }, sinksInWords(entry, this.hasWebhook)), ...sinks),
+    );
+    return element('div', { role: 'listitem', class: `row ${isSignal ? 'signal' : ''} ${record.key > this.#key - 3 ? 'fresh' : ''}`, hue: this.catalogue.hue(event.type) }, head);
+  }
+
+  #toggle(record) {
+    const row = this.#drawn.get(record);
+    this.#active = record;
+    if (this.#open.delete(record)) {
+      this.opened.unobserve(row);
+      row.lastElementChild.remove();
+      row.classList.remove('open');
+      row.firstElementChild.setAttribute('aria-expanded', 'false');
+      this.#paint();
+      return;
+    }
+    this.#open.set(record, 0);
+    if (this.#indexOf(record) < this.#shown.length - 1) this.#follows = false;
+    this.#fill(record, row);
+  }
+
+  #fill(record, row) {
+    const { event, entry } = record;
+    const button = (label, work) => element('button', { type: 'button', class: 'plain', onclick: ({ currentTarget }) => work(currentTarget) }, icon('copy'), label);
+    const detail = element(
+      'div',
+      { class: 'detail' },
+      element('p', {}, this.catalogue.entry(event.type)?.summary ?? ''),
+      element('p', { class: 'where' }, sinksInWords(entry, this.hasWebhook)),
+      jsonView(event),
+      button('Copy JSON', (target) => copy(JSON.stringify(event, null, 2), target)),
+    );
+    row.append(detail);
+    row.classList.add('open');
+    row.firstElementChild.setAttribute('aria-expanded', 'true');
+    this.opened.observe(row);
+  }
+
+  #measure(changes) {
+    for (const { target } of changes) {
+      const [record] = [...this.#drawn].find(([, row]) => row === target) ?? [];
+      if (record && this.#open.has(record)) this.#open.set(record, Math.max(target.offsetHeight - ROW, 0));
+    }
+    this.#paint();
+  }
+
+  #mark({ event, target }, row) {
+    const id = this.#pointed;
+    row.classList.toggle('pointed', id !== null && event.id === id);
+    row.classList.toggle('related', id !== null && (target === id || this.#targetOfPointed() === event.id) && event.id !== id);
+  }
+
+  #targetOfPointed() {
+    for (const { event, target } of this.#drawn.keys()) if (event.id === this.#pointed) return target ?? undefined;
+    return undefined;
+  }
+
+  #idAt(element_) {
+    const row = element_.closest('.row');
+    const [record] = [...this.#drawn].find(([, drawn]) => drawn === row) ?? [];
+    return record?.event.id ?? null;
+  }
+
+  #activate(record) {
+    this.#active = record;
+    const index = this.#indexOf(record);
+    const top = this.#top(index);
+    const { scrollTop, clientHeight } = this.viewport;
+    const height = ROW + (this.#open.get(record) ?? 0);
+    if (top < scrollTop) this.viewport.scrollTop = top;
+    else if (top + height > scrollTop + clientHeight) this.viewport.scrollTop = Math.min(top, top + height - clientHeight);
+    this.#place();
+    if (!this.#drawn.has(record)) return requestAnimationFrame(() => this.#activate(record));
+    this.#drawn.get(record).firstElementChild.focus({ preventScroll: true });
+  }
+
+  #key_(event) {
+    const head = event.target.closest('.event');
+    if (!head || event.ctrlKey || event.metaKey || event.altKey) return;
+    const [record] = [...this.#drawn].find(([, row]) => row.firstElementChild === head);
+    const page = Math.max(Math.floor(this.viewport.clientHeight / ROW) - 1, 1);
+    const steps = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -Infinity, End: Infinity };
+    if (event.key in steps) {
+      const at = Math.min(Math.max(this.#indexOf(record) + steps[event.key], 0), this.#shown.length - 1);
+      this.#activate(this.#shown[at]);
+    } else if (event.key.toLowerCase() === 'c') {
+      const button = this.#drawn.get(record).querySelector('.detail button');
+      if (button) button.click();
+      else copy(JSON.stringify(record.event, null, 2), head.querySelector('.type'));
+    } else if (event.key === 'Escape' && this.#open.has(record)) {
+      this.#toggle(record);
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}
