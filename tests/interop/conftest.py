@@ -152,3 +152,16 @@ def picture() -> bytes:
     out = BytesIO()
     Image.linear_gradient("L").resize((160, 120)).save(out, "PNG")
     return out.getvalue()
+
+
+@pytest.fixture
+async def make_short_grace(make_server: Callable[..., Server], npm_clients: None) -> AsyncIterator[World]:
+    """A server that ends a session one second after its token."""
+    stack = AsyncExitStack()
+    made = World(make_server(settings={"LEGATO_TOKEN_GRACE_SECONDS": "1"}), stack)
+    try:
+        yield made
+    except BaseException:
+        await stack.aclose()
+        raise
+    await _closed(made, stack)

@@ -85,6 +85,12 @@ class Cluster:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
+    def pids(self) -> list[int]:
+        """The processes of the server: the one that listens, and one for each connection and duty."""
+        main = self._process.pid
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        return [main, *(int(child) for child in children)]
+
     def drop(self, url: str) -> None:
         """Remove a database, cutting whoever is still connected."""
         name = url.rsplit("/", 1)[1]

@@ -1,0 +1,1 @@
+"""The whole server, as a process, over real sockets and real stores."""
