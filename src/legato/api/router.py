@@ -91,7 +91,7 @@ class Router:
             handler,
             generation,
             RENDERERS[generation],
-            None if body is None or body is Raw else body_decoder(body),
+            None if body is None or body is Raw or route.streamed else body_decoder(body),
             None if route.query is None else query_decoder(route.query),
             tuple(names),
             frozenset(media_type.encode() for media_type in route.accepts),
