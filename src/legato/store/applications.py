@@ -132,4 +132,4 @@ def read_person(connection: Connection, application_id: str, name: str) -> Perso
 
 
 def _application(row: Row[Any]) -> Application:
-    return msgspec.convert(dict(row._mapping), Application)
+    return Application(**dict(row._mapping))
