@@ -190,6 +190,15 @@ class Socket:
         if not self.due or when < self.due:
             self.endpoint.wheel.put(self, when)
 
+    def reschedule(self) -> None:
+        """Something has changed that ``next_due`` depends on."""
+        if self.is_open:
+            self.wake_at(self.next_due(self.endpoint.now()))
+
+    def send(self, data: bytes) -> None:
+        """Writes one packet."""
+        self.transport.write(packet.frame(data))
+
     def on_message(self, data: bytes) -> None:
         """A message from the client."""
 

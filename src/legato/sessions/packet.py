@@ -25,6 +25,7 @@ Source: the Engine.IO protocol, revision 4, and the Socket.IO protocol, revision
 from __future__ import annotations
 
 import enum
+import re
 from typing import Any, Final
 
 import msgspec
@@ -70,10 +71,14 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Recovery(msgspec.Struct, frozen=True):
-    """What a client says of its earlier connection when it connects again (connection state recovery)."""
+    """Where a client that connects again says it is (connection state recovery).
+
+    ``pid`` is what it was given, and is given again; ``after`` the commit number it goes on from. Both are None when it
+    said nothing of an earlier connection.
+    """
 
     pid: str | None = None
-    offset: str | None = None
+    after: int | None = None
 
 
 class Opening(msgspec.Struct, frozen=True, rename="camel"):
@@ -149,6 +154,31 @@ def _check(kind: Kind, ack: int | None, body: object) -> None:
         raise PacketError("an EVENT has no name")
     if kind is Kind.ACK and (ack is None or body is None):
         raise PacketError("an ACK acknowledges nothing")
+
+
+_PID = re.compile(r"([0-9]{1,18})\.[0-9a-f-]{36}\Z", re.ASCII)
+_OFFSET = re.compile(r"[0-9]{1,18}\Z", re.ASCII)
+
+
+def new_pid(head: int, uuid: str) -> str:
+    """A pid that remembers where the log was when it was given: ``817.<uuid>``."""
+    return f"{head}.{uuid}"
+
+
+def recovery_of(data: Any) -> Recovery:
+    """What the data of a CONNECT packet says of an earlier connection; what we cannot have made is ignored.
+
+    A client that returns a pid without an offset has received no stored event since it was given that pid: it goes on
+    from where the log was then.
+    """
+    said = data if isinstance(data, dict) else {}
+    pid, offset = said.get("pid"), said.get("offset")
+    made = _PID.match(pid) if isinstance(pid, str) else None
+    if made is None:
+        return Recovery()
+    if isinstance(offset, str) and _OFFSET.match(offset):
+        return Recovery(pid, int(offset))
+    return Recovery(pid, int(made[1]))
 
 
 def open_packet(opening: Opening) -> bytes:

@@ -105,16 +105,15 @@ def end_sessions(connection: Connection, ids: Collection[str]) -> None:
         connection.execute(delete(sessions).where(sessions.c.id.in_(ids)))
 
 
-def end_sessions_of(connection: Connection, *, application_id: str, user_id: str | None = None) -> None:
+def end_sessions_of(connection: Connection, application_id: str, user_id: str | None = None) -> None:
     """Removes every session of an application or, in it, of one user."""
     statement = delete(sessions).where(sessions.c.application_id == application_id)
     connection.execute(statement if user_id is None else statement.where(sessions.c.user_id == user_id))
 
 
-def expired_sessions(connection: Connection, now: float, limit: int) -> list[str]:
-    """Sessions that have been away for too long, at most ``limit`` of them."""
-    rows = connection.execute(select(sessions.c.id).where(sessions.c.expires_at < now).limit(limit))
-    return list(rows.scalars())
+def end_expired_sessions(connection: Connection, now: float) -> int:
+    """Removes sessions that have been away for too long; how many."""
+    return connection.execute(delete(sessions).where(sessions.c.expires_at < now)).rowcount
 
 
 def find_session(connection: Connection, session_id: str) -> StoredSession | None:

@@ -1,0 +1,8 @@
+"""Client sessions: Engine.IO and Socket.IO, login, resume, and the fan-out of the log to everybody who is connected."""
+
+from legato.sessions.engine import Limits
+from legato.sessions.registry import Registry
+from legato.sessions.service import Sessions, Settings
+from legato.sessions.session import Session
+
+__all__ = ["Limits", "Registry", "Session", "Sessions", "Settings"]

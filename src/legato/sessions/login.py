@@ -1,0 +1,282 @@
+"""The desk where clients log in and out.
+
+::
+
+    CONNECT ─▶ token ─┬─ remembered ───────┬─▶ queue ─▶ one transaction for all that wait ─▶ session:success
+                      └─ to be verified ───┘            (rows made, resumed, released)       or an error event
+                         (a task of its own)
+
+Logins share transactions as events do: a thousand clients that come at once cost some dozens of commits. What a client
+is told is durable before it is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection as Database
+
+from legato.auth import Authenticator, Principal
+from legato.dialects.dialect import Dialect
+from legato.events import Clock, IdSource, Unauthenticated
+from legato.log import Log
+from legato.sessions.connection import Connection
+from legato.sessions.handshake import Handshake
+from legato.sessions.registry import Registry
+from legato.sessions.session import Session
+from legato.store.sessions import (
+    Admission,
+    Denial,
+    StoredSession,
+    admit_sessions,
+    end_expired_sessions,
+    end_sessions,
+    release_every_session,
+    release_sessions,
+)
+
+log = logging.getLogger(__name__)
+
+# Logins of one transaction. It takes some 10 ms; the events that queue meanwhile wait for it.
+ADMIT_TOGETHER: Final = 256
+# Sessions of one user that are connected at once. More are pages that were reloaded without a word.
+MAX_SESSIONS_PER_USER: Final = 50
+# How long a session waits for its client: a laptop that was closed for a walk.
+RESUMABLE_SECONDS: Final = 15 * 60.0
+
+# After a transaction that failed: the next one would most likely fail too.
+RETRY_SECONDS: Final = 1.0
+
+PERMISSION: Final = "system:error:permission"
+USER_NOT_FOUND: Final = "user:error:not-found"
+# The newer clients know a missing user by this name only; to anything else they listen until they time out.
+INVALID_USER: Final = "user:error:invalid-user"
+
+_DENIED: Final[dict[Denial, tuple[str, str]]] = {
+    Denial.NO_SESSION: ("session:error:invalid", "There is no such session of this user."),
+    Denial.NO_USER: (USER_NOT_FOUND, "The user that the token is for does not exist."),
+    Denial.TOO_MANY: ("session:error:max-open-sessions", "Too many sessions of this user are connected."),
+}
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A client at the desk."""
+
+    connection: Connection
+    handshake: Handshake
+    principal: Principal
+    terminations: int  # the registry's, before the token was found to be good
+    session_id: str  # to resume; empty for a new session
+    is_new: bool
+
+
+class Desk:
+    """Decides who gets a session. One per node."""
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        authenticator: Authenticator,
+        registry: Registry,
+        clock: Clock,
+        ids: IdSource,
+        max_per_user: int = MAX_SESSIONS_PER_USER,
+        resumable_seconds: float = RESUMABLE_SECONDS,
+    ) -> None:
+        self._log = log
+        self._authenticator = authenticator
+        self._registry = registry
+        self._clock = clock
+        self._ids = ids
+        self._max_per_user = max_per_user
+        self._resumable = resumable_seconds
+        self._queue: deque[_Arrival] = deque()  # one for each socket at most
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        registry.on_released = self._wake.set
+
+    async def start(self) -> None:
+        """Opens the desk. Whoever was connected when the server last stopped is away."""
+        until = self._clock.now() + self._resumable
+        await self._log.transact(lambda database: release_every_session(database, until))
+        self._run(self._work(), "session desk")
+
+    async def close(self) -> None:
+        """Writes down who is gone, and stops."""
+        released = self._registry.take_released()
+        until = self._clock.now() + self._resumable
+        if released:
+            await self._log.transact(lambda database: release_sessions(database, released, until))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def log_in(self, connection: Connection) -> None:
+        """Answers the login of ``connection`` with ``admitted`` or ``refused``."""
+        handshake = connection.handshake
+        if handshake is None:
+            return
+        terminations = self._registry.terminations
+        principal = self._authenticator.recall(handshake.token)
+        if principal is None:
+            self._run(self._authenticate(connection, handshake, handshake.session_id, None), "login")
+        else:
+            is_new = not handshake.session_id
+            arrival = _Arrival(connection, handshake, principal, terminations, handshake.session_id, is_new)
+            self._join(arrival)
+
+    def log_out(self, connection: Connection, session: Session, request_id: str | None) -> None:
+        """Ends the session, whether or not its client waits for the answer."""
+        self._run(self._end(connection, session, request_id), "logout")
+
+    async def sweep(self) -> None:
+        """Ends sessions that waited too long for their clients."""
+        now = self._clock.now()
+        await self._log.transact(lambda database: end_expired_sessions(database, now))
+
+    # -- the queue ---------------------------------------------------------------------------------------------------
+
+    def _join(self, arrival: _Arrival) -> None:
+        if arrival.principal.may_open_session:
+            self._queue.append(arrival)
+            self._wake.set()
+        else:
+            arrival.connection.refused(PERMISSION, "The token does not allow sessions.")
+
+    async def _authenticate(
+        self, connection: Connection, handshake: Handshake, session_id: str, earlier: _Arrival | None
+    ) -> None:
+        terminations = self._registry.terminations
+        try:
+            principal = await self._authenticator.authenticate(handshake.token)
+        except Unauthenticated as refusal:
+            if earlier is not None:
+                await self._log.transact(lambda database: end_sessions(database, [session_id]))
+            if connection.is_logging_in:
+                connection.refused(_code(refusal.code, handshake), refusal.detail)
+            return
+        except Exception:  # the database: the client comes back and tries again
+            log.exception("a token could not be verified")
+            connection.cut("its token could not be verified")
+            return
+        if connection.is_logging_in:
+            is_new = not session_id if earlier is None else earlier.is_new
+            self._join(_Arrival(connection, handshake, principal, terminations, session_id, is_new))
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), ADMIT_TOGETHER))]
+            if self._queue:
+                self._wake.set()
+            batch = [arrival for arrival in batch if arrival.connection.is_logging_in]
+            released = self._registry.take_released()
+            try:
+                outcomes = await self._admit(batch, released)
+            except Exception:  # the log is full or the database does not answer: clients come back and try again
+                log.exception("%d logins could not be written down", len(batch))
+                for arrival in batch:
+                    arrival.connection.cut("the login could not be written down")
+                self._registry.give_back_released(released)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            for arrival, outcome in zip(batch, outcomes, strict=True):
+                self._answer(arrival, outcome)
+
+    async def _admit(self, batch: list[_Arrival], released: list[str]) -> list[StoredSession | Denial]:
+        now = self._clock.now()
+        admissions = [Admission(arrival.session_id, self._fresh(arrival, now)) for arrival in batch]
+
+        def write(database: Database) -> list[StoredSession | Denial]:
+            release_sessions(database, released, now + self._resumable)
+            return admit_sessions(database, admissions, max_per_user=self._max_per_user)
+
+        return await self._log.transact(write) if batch or released else []
+
+    def _fresh(self, arrival: _Arrival, now: float) -> StoredSession:
+        handshake = arrival.handshake
+        user = arrival.principal.user
+        return StoredSession(
+            id=f"SES-{self._ids.uuid()}",
+            application_id=arrival.principal.application_id,
+            user_id=user.id if user else "",
+            dialect=Dialect.CHAT if handshake.is_chat else Dialect.CLASSIC,
+            session_version=handshake.session_version,
+            properties=handshake.properties,
+            created_at=now,
+        )
+
+    def _answer(self, arrival: _Arrival, outcome: StoredSession | Denial) -> None:
+        connection = arrival.connection
+        if isinstance(outcome, Denial):
+            if connection.is_logging_in:
+                code, detail = _DENIED[outcome]
+                connection.refused(_code(code, arrival.handshake), detail)
+        elif not connection.is_logging_in:
+            self._registry.give_back_released([outcome.id])
+        elif self._is_stale(arrival):
+            # Somebody's sessions were ended meanwhile; if they were this user's, the token says so when asked again.
+            again = self._authenticate(connection, arrival.handshake, outcome.id, arrival)
+            self._run(again, "login")
+        else:
+            self._admitted(arrival, outcome)
+
+    def _is_stale(self, arrival: _Arrival) -> bool:
+        if arrival.terminations == self._registry.terminations:
+            return False
+        return self._authenticator.recall(arrival.handshake.token) is not arrival.principal
+
+    def _admitted(self, arrival: _Arrival, stored: StoredSession) -> None:
+        principal, connection = arrival.principal, arrival.connection
+        name = principal.user.name if principal.user else ""
+        session = Session(
+            stored.id,
+            stored.application_id,
+            stored.user_id,
+            name,
+            Dialect(stored.dialect),
+            principal.expires_at,
+            connection,
+        )
+        after = None
+        if not arrival.is_new:
+            after = connection.after
+            if after is None:
+                after = self._registry.answered(stored.id)
+        body = {
+            "id": stored.id,
+            "user_id": stored.user_id,
+            "name": name,
+            "api_key": principal.api_key,
+            "pending_events": [],
+        }
+        connection.admitted(session, _encode({"body": body}), after)
+
+    async def _end(self, connection: Connection, session: Session, request_id: str | None) -> None:
+        try:
+            await self._log.transact(lambda database: end_sessions(database, [session.id]))
+        except Exception:  # the log is full or the database does not answer
+            log.exception("a session could not be ended")
+            connection.logout_failed(request_id, "The session could not be ended; try again.")
+            return
+        self._registry.end(session)
+        connection.logged_out(request_id)
+
+    def _run(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _code(code: str, handshake: Handshake) -> str:
+    return INVALID_USER if code == USER_NOT_FOUND and handshake.is_chat else code

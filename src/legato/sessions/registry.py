@@ -1,0 +1,240 @@
+"""Who is connected, and what they are sent: the log's tap for client sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from sqlalchemy import Connection
+
+from legato.auth import Principal
+from legato.log import Delivery, Log
+from legato.sessions.fanout import Bundle, Outgoing, Render, plan
+from legato.sessions.resume import CatchUp
+from legato.sessions.ring import Ring
+from legato.sessions.session import Pace, Session
+from legato.store.sessions import end_sessions, end_sessions_of, find_session, last_commit
+
+# How far sessions without recovery had come is remembered for so many that went; their clients name no offset.
+MAX_REMEMBERED: Final = 10_000
+
+
+class Registry:
+    """Every session that somebody is connected to. One per node; everything here runs in the event loop."""
+
+    def __init__(self, log: Log, render: Render) -> None:
+        """``render`` is ``legato.dialects.for_socket`` in the manner of the event's application."""
+        self._log = log
+        self._render = render
+        self._ring = Ring()
+        self._catch_up = CatchUp(log, self._ring, render, self._go_live)
+        self._sessions: dict[str, Session] = {}
+        self._live: dict[str, tuple[Session, ...]] = {}  # by user
+        self._behind: dict[str, tuple[Session, ...]] = {}  # by user: those that catch up
+        self._gone: dict[str, int] = {}  # session id: how far it had come
+        self._released: list[str] = []
+        self.on_released: Callable[[], None] = lambda: None
+        self.terminations = 0  # grows when sessions are ended from outside, for logins that are under way
+
+    def __len__(self) -> int:
+        """How many sessions are connected."""
+        return len(self._sessions)
+
+    @property
+    def head(self) -> int:
+        """The commit number of the last event that was delivered."""
+        return self._ring.head
+
+    def get(self, session_id: str) -> Session | None:
+        """The session, if somebody is connected to it."""
+        return self._sessions.get(session_id)
+
+    async def start(self) -> None:
+        """Taps the log and finds out where it is."""
+        self._log.tap(self.deliver)
+        self._ring.begin(await self._log.read(last_commit))
+
+    # -- the tap -----------------------------------------------------------------------------------------------------
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Writes a batch to everybody who hears it: the log's tap."""
+        run: list[Outgoing] = []
+        for delivery in deliveries:
+            outgoing = Outgoing(delivery)
+            if delivery.commit is not None:
+                self._ring.push(outgoing, delivery.commit)
+            if delivery.session_id is None:
+                run.append(outgoing)
+            else:
+                self._write(run)
+                run = []
+                self._write_to_one(delivery.session_id, outgoing)
+        self._write(run)
+
+    def _write(self, run: list[Outgoing]) -> None:
+        if not run:
+            return
+        live = self._live
+        for users, bundle in plan(run, self._render):
+            for user in users:
+                for session in live.get(user, ()):
+                    frames = bundle.frames(session.dialect)
+                    if frames:
+                        session.connection.transport.write(frames)
+        if self._behind:
+            self._hold([one for one in run if one.commit is None])
+
+    def _hold(self, signals: list[Outgoing]) -> None:
+        """Sessions that catch up read what is stored by themselves; signals are kept for them."""
+        for users, bundle in plan(signals, self._render) if signals else ():
+            self._hold_bundle(users, bundle)
+
+    def _hold_bundle(self, users: Iterable[str], bundle: Bundle) -> None:
+        for user in users:
+            for session in self._behind.get(user, ()):
+                frames = bundle.frames(session.dialect)
+                if frames:
+                    session.hold(frames)
+
+    def _write_to_one(self, session_id: str, outgoing: Outgoing) -> None:
+        session = self._sessions.get(session_id)
+        if session is None:
+            return
+        frame = outgoing.frame(session.dialect, self._render)
+        if not frame:
+            return
+        if session.pace is Pace.LIVE:
+            session.write(frame)
+        else:
+            session.hold(frame)
+
+    # -- coming and going --------------------------------------------------------------------------------------------
+
+    def attach(self, session: Session, after: int | None) -> None:
+        """``session`` is connected. What it missed since commit ``after`` is sent first; None: it missed nothing.
+
+        A connection that held the session before is cut, without DISCONNECT: its client would take that for the end.
+        """
+        earlier = self._sessions.get(session.id)
+        if earlier is not None:
+            self.detach(earlier)
+            earlier.connection.close("another connection took its session")
+        if session.id in self._released:
+            self._released.remove(session.id)
+        self._gone.pop(session.id, None)
+        self._sessions[session.id] = session
+        _add(self._behind, session)
+        if after is None:
+            session.cursor = session.answered = self.head
+            self._go_live(session)
+        else:
+            session.answered = after
+            self._catch_up.begin(session, after)
+
+    def answered(self, session_id: str) -> int | None:
+        """Up to which commit the session's client is known to have received everything; None: nothing is known."""
+        session = self._sessions.get(session_id)
+        return self._gone.get(session_id) if session is None else session.answered
+
+    def detach(self, session: Session) -> None:
+        """The session's connection is gone; the session itself can be resumed for a while."""
+        if self._forget(session):
+            self._gone[session.id] = session.answered
+            while len(self._gone) > MAX_REMEMBERED:
+                del self._gone[next(iter(self._gone))]
+            self._released.append(session.id)
+            self.on_released()
+
+    def take_released(self) -> list[str]:
+        """The sessions that lost their connection since this was last asked."""
+        released, self._released = self._released, []
+        return released
+
+    def give_back_released(self, ids: Iterable[str]) -> None:
+        """These are still to be written down as released, unless somebody has come back to them."""
+        self._released += [one for one in ids if one not in self._sessions]
+        if self._released:
+            self.on_released()
+
+    def proceed(self, session: Session) -> None:
+        """The client has taken what was written to it."""
+        self._catch_up.proceed(session)
+
+    def wake(self) -> None:
+        """To be called now and then."""
+        self._catch_up.wake()
+
+    def _forget(self, session: Session) -> bool:
+        if self._sessions.get(session.id) is not session:
+            return False
+        del self._sessions[session.id]
+        _remove(self._live if session.pace is Pace.LIVE else self._behind, session)
+        session.pace = Pace.ENDED
+        return True
+
+    def _go_live(self, session: Session) -> None:
+        _remove(self._behind, session)
+        session.pace = Pace.LIVE
+        _add(self._live, session)
+        session.release()
+
+    # -- what others ask for -----------------------------------------------------------------------------------------
+
+    def refresh(self, session_id: str, principal: Principal) -> None:
+        """The session's client has a new token. Nothing happens when nobody is connected, or to somebody else's."""
+        session = self._sessions.get(session_id)
+        user = principal.user
+        if session is not None and user is not None and user.id == session.user_id:
+            session.renew(principal.expires_at)
+            session.connection.reschedule()
+
+    async def terminate(self, session_id: str, reason: str) -> bool:
+        """Ends a session for good: ``session:terminated``, DISCONNECT. False when there is no such session."""
+        existed = await self._log.transact(lambda connection: _end_one(connection, session_id))
+        self.terminations += 1
+        self._terminate([session for session in (self._sessions.get(session_id),) if session is not None], reason)
+        return existed
+
+    async def terminate_user(self, user_id: str, application_id: str, reason: str) -> None:
+        """Ends every session of a user."""
+        await self._log.transact(lambda connection: end_sessions_of(connection, application_id, user_id))
+        self.terminations += 1
+        self._terminate([one for one in self._sessions.values() if one.user_id == user_id], reason)
+
+    async def terminate_application(self, application_id: str, reason: str) -> None:
+        """Ends every session of an application: it was deleted, or its key was rotated."""
+        await self._log.transact(lambda connection: end_sessions_of(connection, application_id))
+        self.terminations += 1
+        self._terminate([one for one in self._sessions.values() if one.application_id == application_id], reason)
+
+    def end(self, session: Session) -> None:
+        """The session's row is gone: nobody can resume it."""
+        self._forget(session)
+        self._gone.pop(session.id, None)
+
+    async def close(self) -> None:
+        """Stops catching up. The sockets are closed by their endpoint."""
+        await self._catch_up.close()
+
+    def _terminate(self, sessions: list[Session], reason: str) -> None:
+        for session in sessions:
+            self.end(session)
+            session.connection.terminated(reason)
+
+
+def _add(index: dict[str, tuple[Session, ...]], session: Session) -> None:
+    index[session.user_id] = (*index.get(session.user_id, ()), session)
+
+
+def _remove(index: dict[str, tuple[Session, ...]], session: Session) -> None:
+    rest = tuple(one for one in index.get(session.user_id, ()) if one is not session)
+    if rest:
+        index[session.user_id] = rest
+    else:
+        index.pop(session.user_id, None)
+
+
+def _end_one(connection: Connection, session_id: str) -> bool:
+    existed = find_session(connection, session_id) is not None
+    end_sessions(connection, [session_id])
+    return existed
