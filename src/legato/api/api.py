@@ -43,6 +43,7 @@ class Api:
         self._router = Router(rooms)
         self._admission = admission
         self._settings = settings
+        self._public_url = settings.public_url.rstrip("/")
 
     @property
     def routes(self) -> Sequence[Route]:
@@ -99,7 +100,7 @@ class Api:
             Request(
                 method=method,
                 path=path,
-                prefix=prefix,
+                base=f"{self._public_url}/{prefix}",
                 generation=bound.generation,
                 params=params,
                 headers=headers,

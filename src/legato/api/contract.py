@@ -59,13 +59,15 @@ Q = TypeVar("Q")
 class Request(Generic[B, Q]):
     """One request, already authorised and decoded.
 
-    ``path`` is as the caller wrote it, prefix included; ``params`` are the parts of it that the route names.
+    ``path`` is as the caller wrote it, prefix included; ``params`` are the parts of it that the route names. ``base``
+    is the public URL with that prefix, which links are written on.
     ``body`` is of the route's body type (None when it has none) and ``raw`` its bytes; ``query`` is of the route's
     query type. ``headers`` has lower-case bytes for keys.
     """
 
     __slots__ = (
         "_principal",
+        "base",
         "body",
         "chunks",
         "generation",
@@ -73,7 +75,6 @@ class Request(Generic[B, Q]):
         "method",
         "params",
         "path",
-        "prefix",
         "query",
         "raw",
         "render",
@@ -84,7 +85,7 @@ class Request(Generic[B, Q]):
         *,
         method: str,
         path: str,
-        prefix: str,
+        base: str,
         generation: Generation,
         params: Mapping[str, str],
         headers: Mapping[bytes, bytes],
@@ -97,7 +98,7 @@ class Request(Generic[B, Q]):
     ) -> None:
         self.method = method
         self.path = path
-        self.prefix = prefix
+        self.base = base
         self.generation = generation
         self.params = params
         self.headers = headers

@@ -58,6 +58,7 @@ def _required(kind: type) -> bool:
 _ERROR = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _FIELD = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<field>[^`]*)`")
 _KIND = re.compile(r"Expected `(?P<kind>\w+)[^`]*`(?: (?P<bound>of length )?(?P<sign>[<>]=?) (?P<number>\S+))?")
+_PATTERN = re.compile(r"Expected `str[^`]*` matching regex (.+)", re.DOTALL)
 _KINDS: Final[Mapping[str, str]] = {
     "str": "must be a string",
     "int": "must be an integer",
@@ -85,7 +86,15 @@ def invalid(error: msgspec.ValidationError) -> InvalidInput:
     return InvalidInput.of(path or "body", _reason(reason))
 
 
+URI: Final = r"^[A-Za-z][A-Za-z0-9+.\-]*:[^\s\x00]+$"  # RFC 3986 3, as far as a client could be misled by it
+NO_NUL: Final = r"^[^\x00]*$"  # PostgreSQL's text holds every character but this one
+_PATTERNS: Final[Mapping[str, str]] = {URI: "must be a valid uri", NO_NUL: "must not contain a NUL character"}
+
+
 def _reason(text: str) -> str:
+    pattern = _PATTERN.match(text)
+    if pattern is not None:
+        return next((words for known, words in _PATTERNS.items() if repr(known) == pattern[1]), "has an invalid form")
     found = _KIND.match(text)
     if found is None:
         return "must be one of the documented values" if text.startswith("Invalid enum") else "has an invalid form"

@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from legato.api.settings import ApiSettings
 from legato.auth import Authenticator, Principal
+from legato.dialects import PLAIN, Manner
 from legato.events.ids import IdSource
 from legato.events.moment import Clock
-
-if TYPE_CHECKING:
-    from legato.log import Log
+from legato.log import Log
+from legato.log.upkeep import Upkeep
 
 
 class Sessions(Protocol):
-    """The live client sessions, as far as REST reaches them."""
+    """The client sessions that somebody is connected to, as far as REST reaches them (``legato.sessions``)."""
 
-    async def refresh(self, session_id: str, principal: Principal, token: str) -> None:
-        """Binds a newer token to the session. Raises NotFound (``session:error:not-found``) if it is not the user's."""
+    def refresh(self, session_id: str, principal: Principal) -> None:
+        """The session's client has a new token."""
         ...
 
-    async def end(self, session_id: str, application_id: str, user_id: str | None) -> None:
-        """Logs the session out; an administrator's ``user_id`` is None. Raises NotFound as ``refresh`` does."""
+    async def terminate(self, session_id: str, reason: str) -> bool:
+        """Ends a session for good. False when there is no such session."""
         ...
 
-    async def terminate_user(self, user_id: str) -> None:
-        """Ends every session of a user who is no more."""
+    async def terminate_user(self, user_id: str, application_id: str, reason: str) -> None:
+        """Ends every session of a user."""
         ...
+
+
+def _plain(application_id: str) -> Manner:
+    return PLAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The rest of the server, seen from a handler."""
+    """The rest of the server, seen from a handler. ``manner`` is how an application wants its events rendered."""
 
     log: Log
+    upkeep: Upkeep
     auth: Authenticator
     sessions: Sessions
     settings: ApiSettings
     clock: Clock
     ids: IdSource
+    manner: Callable[[str], Manner] = _plain

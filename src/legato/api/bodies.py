@@ -1,0 +1,259 @@
+"""What callers send, by noun and generation. Types are strict; keys nobody knows are only refused where said so.
+
+v0.3 and v1 refuse unknown keys in conversations; everywhere else clients send more than is documented.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType, field
+
+from legato.api.decode import NO_NUL, URI, invalid
+from legato.conversations import ConversationState
+from legato.conversations.user import MAX_DISPLAY_NAME, MAX_NAME
+from legato.events.envelope import JsonObject
+from legato.events.refusal import InvalidInput
+
+MAX_CONVERSATION_NAME: Final = 100
+MAX_IMAGE_URL: Final = 2_048
+# A user's custom data is part of every event the user makes.
+MAX_USER_DATA: Final = 4_096
+MAX_CONVERSATION_DATA: Final = 16_384
+
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME, pattern=NO_NUL)]
+ConversationName = Annotated[str, Meta(min_length=1, max_length=MAX_CONVERSATION_NAME, pattern=NO_NUL)]
+DisplayName = Annotated[str, Meta(min_length=1, max_length=MAX_DISPLAY_NAME, pattern=NO_NUL)]
+ImageUrl = Annotated[str, Meta(max_length=MAX_IMAGE_URL, pattern=URI)]
+SessionId = Annotated[str, Meta(max_length=64)]
+
+
+class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """A user to be made, or what to change of one: absent keys stay, null clears, ``properties`` are merged."""
+
+    name: Name | UnsetType = UNSET
+    display_name: DisplayName | UnsetType | None = UNSET
+    image_url: ImageUrl | UnsetType | None = UNSET
+    properties: JsonObject | UnsetType | None = UNSET
+    channels: JsonObject | UnsetType | None = UNSET
+
+
+class ConversationFields(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation to be made, or what to change of one, in the old generations."""
+
+    name: ConversationName | UnsetType = UNSET
+    display_name: DisplayName | UnsetType | None = UNSET
+    image_url: ImageUrl | UnsetType | None = UNSET
+    properties: JsonObject | UnsetType | None = UNSET
+    numbers: list[JsonObject] | JsonObject | UnsetType | None = UNSET
+    callback: JsonObject | UnsetType | None = UNSET
+    state: Literal["ACTIVE", "INACTIVE"] | UnsetType = UNSET
+    context: str | None = None
+    originating_session: SessionId | None = None
+
+
+class StrictConversationFields(ConversationFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same in v0.3 and v1, where an unknown key is refused."""
+
+
+class Properties(msgspec.Struct, frozen=True):
+    """The known properties of a conversation; ``ttl`` in seconds."""
+
+    ttl: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    type: Annotated[str, Meta(max_length=200)] | None = None
+    custom_sort_key: Annotated[str, Meta(max_length=200, pattern=NO_NUL)] | None = None
+    custom_data: JsonObject | None = None
+
+
+class UserProperties(msgspec.Struct, frozen=True):
+    """The known properties of a user; ``ttl`` in seconds."""
+
+    custom_data: JsonObject | None = None
+    ttl: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+
+
+class Callback(msgspec.Struct, frozen=True):
+    """A webhook of one conversation."""
+
+    url: ImageUrl
+    event_mask: Annotated[str, Meta(max_length=200)] | None = None
+    params: JsonObject | None = None
+    method: Literal["POST", "GET"] | None = None
+
+
+class UserReference(msgspec.Struct, frozen=True):
+    """A user by id or by name."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+class Invitation(msgspec.Struct, frozen=True):
+    """What either spelling of POST members asks for."""
+
+    user: UserReference
+    joins: bool
+    channel: JsonObject
+    media: JsonObject | None
+    knocking_id: str | None
+    inviting: str | None
+    accepts: str | None
+    session_id: str | None
+
+
+class NewMember(msgspec.Struct, frozen=True, kw_only=True):
+    """POST members in v0.3 and v1."""
+
+    user: UserReference
+    state: Literal["invited", "joined", "INVITED", "JOINED"]
+    channel: JsonObject
+    media: JsonObject | None = None
+    knocking_id: str | None = None
+    member_id_inviting: str | None = None
+    from_: str | None = field(name="from", default=None)
+    originating_session: SessionId | None = None
+
+    def invitation(self) -> Invitation:
+        """The request, whatever its spelling."""
+        return Invitation(
+            self.user,
+            self.state.lower() == "joined",
+            self.channel,
+            self.media,
+            self.knocking_id,
+            self.member_id_inviting or self.from_,
+            None,
+            self.originating_session,
+        )
+
+
+class OldNewMember(msgspec.Struct, frozen=True, kw_only=True):
+    """POST members in v0.1 and v0.2."""
+
+    action: Literal["invite", "join"]
+    channel: JsonObject
+    user_id: str | None = None
+    user_name: str | None = None
+    member_id: str | None = None
+    media: JsonObject | None = None
+    knocking_id: str | None = None
+    member_id_inviting: str | None = None
+    from_: str | None = field(name="from", default=None)
+    originating_session: SessionId | None = None
+
+    def invitation(self) -> Invitation:
+        """The request, whatever its spelling."""
+        return Invitation(
+            UserReference(self.user_id, self.user_name),
+            self.action == "join",
+            self.channel,
+            self.media,
+            self.knocking_id,
+            self.member_id_inviting or self.from_,
+            self.member_id,
+            self.originating_session,
+        )
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why somebody left."""
+
+    code: Annotated[str, Meta(max_length=200)] | None = None
+    text: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class MemberChange(msgspec.Struct, frozen=True, kw_only=True):
+    """PATCH and PUT of a member in v0.3 and v1."""
+
+    state: Literal["left", "joined", "LEFT", "JOINED"]
+    from_: str | None = field(name="from", default=None)
+    reason: Reason | None = None
+    channel: JsonObject | None = None
+    media: JsonObject | None = None
+    originating_session: SessionId | None = None
+
+    @property
+    def joins(self) -> bool:
+        """Whether the invitation is accepted; the member leaves otherwise."""
+        return self.state.lower() == "joined"
+
+
+class OldMemberChange(msgspec.Struct, frozen=True, kw_only=True):
+    """PUT of a member in v0.1 and v0.2."""
+
+    action: Literal["join"]
+    channel: JsonObject
+    from_: str | None = field(name="from", default=None)
+    reason: Reason | None = None
+    media: JsonObject | None = None
+    originating_session: SessionId | None = None
+
+    @property
+    def joins(self) -> bool:
+        """An old member can only be changed by accepting."""
+        return True
+
+
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """POST events; what ``body`` must be depends on ``type`` and stands in the catalogue."""
+
+    type: str
+    body: Any = field(default_factory=dict)
+    from_: str | None = field(name="from", default=None)
+    to: str | None = None
+    params: JsonObject | None = None
+    originating_session: SessionId | None = None
+
+
+def changed_user(body: UserChanges) -> JsonObject:
+    """The columns of a user that the body sets. Raises InvalidInput."""
+    changes = given(body, "name", "display_name", "image_url")
+    if body.properties is not UNSET:
+        changes["properties"] = _checked(body.properties, UserProperties, "properties")
+        bounded(changes["properties"], MAX_USER_DATA)
+    if body.channels is not UNSET:
+        changes["channels"] = body.channels or {}
+        bounded(changes["channels"], MAX_CONVERSATION_DATA)
+    return changes
+
+
+def changed_conversation(body: ConversationFields) -> JsonObject:
+    """The fields of a conversation that the body sets; null clears. Raises InvalidInput."""
+    changes = given(body, "name", "display_name", "image_url")
+    if body.state is not UNSET:
+        changes["state"] = ConversationState(body.state)
+    if body.properties is not UNSET:
+        changes["properties"] = _checked(body.properties, Properties, "properties")
+        bounded(changes["properties"], MAX_CONVERSATION_DATA)
+    if body.numbers is not UNSET:
+        numbers = body.numbers or []
+        changes["numbers"] = numbers if isinstance(numbers, list) else [numbers]
+        bounded(changes["numbers"], MAX_CONVERSATION_DATA)
+    if body.callback is not UNSET:
+        changes["callback"] = _checked(body.callback, Callback, "callback")
+    return changes
+
+
+def given(body: msgspec.Struct, *names: str) -> JsonObject:
+    """The named fields that are in the body."""
+    return {name: value for name in names if (value := getattr(body, name)) is not UNSET}
+
+
+def _checked(value: JsonObject | None, kind: type, name: str) -> JsonObject | None:
+    if value is None:
+        return None
+    try:
+        msgspec.convert({name: value}, msgspec.defstruct("Body", [(name, kind)]))
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+    return value
+
+
+def bounded(value: Any, bound: int) -> None:
+    """Raises InvalidInput (``custom-data:error:max-data-sum-limit-exceeded``) over ``bound`` bytes of JSON."""
+    if value is not None and len(msgspec.json.encode(value)) > bound:
+        raise InvalidInput(
+            f"Custom data must be at most {bound} bytes of JSON.",
+            code="custom-data:error:max-data-sum-limit-exceeded",
+        )

@@ -1,0 +1,27 @@
+"""``Idempotency-Key``: a caller's promise that a request it sends again is the one it sent before."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, Final
+
+from legato.api.contract import Request
+from legato.events.refusal import InvalidInput
+from legato.log import IdempotencyKey
+
+MAX_KEY: Final = 255  # characters, as common clients of the header make them: a UUID is 36
+
+
+def key_of(request: Request[Any, Any]) -> IdempotencyKey | None:
+    """The request's key with what it was used for, None when it has none. Raises InvalidInput."""
+    header = request.headers.get(b"idempotency-key")
+    if header is None:
+        return None
+    key = header.decode("latin-1").strip()
+    if not key or len(key) > MAX_KEY or not key.isprintable():
+        raise InvalidInput.of("Idempotency-Key", f"must be 1 to {MAX_KEY} printable characters")
+    principal = request.principal
+    # Two users may choose the same key: it is each one's own.
+    owner = principal.user.id if principal.user else "application"
+    content = b"\n".join((request.method.encode(), request.path.rstrip("/").encode(), request.raw))
+    return IdempotencyKey(principal.application_id, f"{owner} {key}", sha256(content).hexdigest())
