@@ -7,6 +7,7 @@ import { Timeline } from './timeline.js';
 
 const HUES = [262, 172, 32, 320]; // of the people on the page, in their order
 const FEED_RETRY_MS = 2_000; // after the server has refused the feed; a cut one is made anew by the browser
+const LONG_ID = /\b([A-Z]{3}-\w{4})[\w-]{32}/g; // CON-, MEM- and a UUID
 const $ = (id) => document.getElementById(id);
 
 /** What `legato dev` set up. A server that was set up anew has another conversation: then the page begins again. */
@@ -42,7 +43,7 @@ function showRequest(request) {
   $('request').hidden = false;
   $('request-line').replaceChildren(
     element('b', {}, request.method),
-    ` ${pathname}${search} `,
+    ` ${pathname.replace(LONG_ID, '$1…')} `,
     element('span', { class: request.status < 400 && request.status ? 'good' : 'bad' }, String(request.status || 'no answer')),
     ` ${request.elapsed < 10 ? request.elapsed.toFixed(1) : Math.round(request.elapsed)} ms`,
   );
@@ -138,9 +139,9 @@ async function begin() {
   hint();
   const [access, entries] = await Promise.all([demo(), fetchJson('/console/catalogue.json')]);
   const { conversation_id: conversationId, users } = access;
-  const point = (id) => {
+  const point = (id, message = id) => {
     timeline.point(id);
-    for (const pane of panes) pane.point(id);
+    for (const pane of panes) pane.point(message);
   };
   const timeline = new Timeline({
     catalogue: new Catalogue(entries),

@@ -6,6 +6,9 @@ const ROW = 50; // px, as in the style sheet: rows that are not open all have th
 const MOST = 20_000; // events kept; beyond it the oldest leave, a tenth at a time
 const AHEAD = 6; // rows drawn above and below what is in view
 const AT_END_PX = 30;
+const DOT = 15; // px from the top of a row to the middle of its dot
+const MOST_SLURS = 20; // an event with more receipts than that shows the first
+const SVG = 'http://www.w3.org/2000/svg';
 
 const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hour12: false });
 
@@ -24,9 +27,11 @@ export class Timeline {
   #hidden = new Set(); // families switched off
   #active = null; // the record that has the tab stop
   #pointed = null;
+  #related = [];
   #follows = true;
   #unseen = 0;
-  #key = 0;
+  #signals = 0;
+  #came = 0;
   #lastId = 0;
   #paint = beforePaint(() => this.#update());
   #draw = beforePaint(() => this.#place());
@@ -40,10 +45,10 @@ export class Timeline {
     this.opened = new ResizeObserver((changes) => this.#measure(changes));
     this.filter.addEventListener('input', () => this.#filter());
     this.newer.addEventListener('click', () => this.#toEnd());
-    this.canvas.addEventListener('keydown', (event) => this.#key_(event));
-    this.canvas.addEventListener('pointerover', ({ target }) => this.onPoint(this.#idAt(target)));
+    this.canvas.addEventListener('keydown', (event) => this.#keyDown(event));
+    this.canvas.addEventListener('pointerover', ({ target }) => this.#pointAt(target));
     this.canvas.addEventListener('pointerleave', () => this.onPoint(null));
-    this.canvas.addEventListener('focusin', ({ target }) => this.onPoint(this.#idAt(target)));
+    this.canvas.addEventListener('focusin', ({ target }) => this.#pointAt(target));
     this.types.append(...[...catalogue.families.map((family) => `${family}*`), ...catalogue.entries.map(({ name }) => name)].map((value) => element('option', { value })));
     this.#update();
   }
@@ -53,14 +58,18 @@ export class Timeline {
     const { event } = entry;
     if (event.id !== undefined && event.id <= this.#lastId) return; // a feed that began anew tells some of it again
     if (event.id !== undefined) this.#lastId = event.id;
-    this.#fresh.push({ key: (this.#key += 1), entry, event, type: event.type, target: targetOf(event) });
+    this.#fresh.push({ key: (this.#came += 1), entry, event, type: event.type, target: targetOf(event) });
     this.#paint();
   }
 
-  /** Marks an event and, when it is about another one, that one too. */
+  /** Marks an event and those it belongs together with: its target, or its receipts and edits. */
   point(id) {
+    if (id === this.#pointed) return;
     this.#pointed = id;
+    const pointed = id === null ? undefined : this.#shown.find(({ event }) => event.id === id);
+    this.#related = pointed ? this.#shown.filter(({ event, target }) => target === id || (pointed.target !== null && event.id === pointed.target)) : [];
     for (const [record, row] of this.#drawn) this.#mark(record, row);
+    this.#slur(pointed);
   }
 
   focus() {
@@ -77,6 +86,7 @@ export class Timeline {
     for (const record of fresh) {
       this.#records.push(record);
       this.#countFamily(record);
+      if (record.event.id === undefined) this.#signals += 1;
       if (this.#passes(record)) {
         this.#shown.push(record);
         if (!this.#follows) this.#unseen += 1;
@@ -89,8 +99,8 @@ export class Timeline {
       for (const record of this.#shown.splice(0, gone < 0 ? Infinity : gone)) this.#open.delete(record);
       if (!this.#follows) this.viewport.scrollTop -= gone * ROW;
     }
-    const stored = this.#lastId;
-    this.count.textContent = this.#shown.length === this.#records.length ? `${stored} ${stored === 1 ? 'event' : 'events'}` : `${this.#shown.length} of ${this.#records.length} shown`;
+    const counted = [plural(this.#lastId, 'event'), this.#signals && plural(this.#signals, 'signal')].filter(Boolean);
+    this.count.textContent = this.#shown.length === this.#records.length ? counted.join(', ') : `${this.#shown.length} of ${this.#records.length} shown`;
     this.empty.textContent = this.#shown.length ? '' : this.#records.length ? 'No event passes this filter.' : 'Nothing has happened yet.';
     this.canvas.style.height = `${this.#top(this.#shown.length)}px`;
     if (this.#follows) this.viewport.scrollTop = this.viewport.scrollHeight;
@@ -245,7 +255,14 @@ export class Timeline {
       element('span', { class: 'words' }, element('span', { class: 'from', hue: this.people.get(name) ?? 0 }, name), words && ` ${words}`),
       element('span', { class: 'sinks', title: sinksInWords(entry, this.hasWebhook) }, element('span', { class: 'hidden' }, sinksInWords(entry, this.hasWebhook)), ...sinks),
     );
-    return element('div', { role: 'listitem', class: `row ${isSignal ? 'signal' : ''} ${record.key > this.#key - 3 ? 'fresh' : ''}`, hue: this.catalogue.hue(event.type) }, head);
+    return element('div', { role: 'listitem', class: `row ${isSignal ? 'signal' : ''} ${this.#wasDrawn(record) ? '' : 'fresh'}`, hue: this.catalogue.hue(event.type) }, head);
+  }
+
+  /** A row that comes for the first time may show it. */
+  #wasDrawn(record) {
+    const before = record.wasDrawn;
+    record.wasDrawn = true;
+    return before;
   }
 
   #toggle(record) {
@@ -289,21 +306,42 @@ export class Timeline {
     this.#paint();
   }
 
-  #mark({ event, target }, row) {
-    const id = this.#pointed;
-    row.classList.toggle('pointed', id !== null && event.id === id);
-    row.classList.toggle('related', id !== null && (target === id || this.#targetOfPointed() === event.id) && event.id !== id);
+  #mark(record, row) {
+    row.classList.toggle('pointed', this.#pointed !== null && record.event.id === this.#pointed);
+    row.classList.toggle('related', this.#related.includes(record));
   }
 
-  #targetOfPointed() {
-    for (const { event, target } of this.#drawn.keys()) if (event.id === this.#pointed) return target ?? undefined;
-    return undefined;
+  /** As in a score: a slur from an event to each that belongs to it. */
+  #slur(pointed) {
+    this.canvas.querySelector('.slurs')?.remove();
+    if (!pointed || this.#related.length === 0) return;
+    const middle = (record) => this.#top(this.#indexOf(record)) + DOT;
+    const from = middle(pointed);
+    const ends = this.#related.slice(0, MOST_SLURS).map(middle);
+    const top = Math.min(from, ...ends);
+    const svg = document.createElementNS(SVG, 'svg');
+    svg.setAttribute('class', 'slurs');
+    svg.setAttribute('aria-hidden', 'true');
+    svg.style.top = `${top}px`;
+    svg.style.height = `${Math.max(from, ...ends) - top}px`;
+    for (const end of ends) {
+      const [high, low] = [Math.min(from, end) - top + 3, Math.max(from, end) - top - 3];
+      const belly = 14 - Math.min((low - high) / 30, 12);
+      const path = document.createElementNS(SVG, 'path');
+      path.setAttribute('d', `M17 ${high}C${belly} ${high + 12} ${belly} ${low - 12} 17 ${low}C${belly + 2.6} ${low - 14} ${belly + 2.6} ${high + 14} 17 ${high}Z`);
+      svg.append(path);
+    }
+    this.canvas.append(svg);
   }
 
-  #idAt(element_) {
-    const row = element_.closest('.row');
-    const [record] = [...this.#drawn].find(([, drawn]) => drawn === row) ?? [];
-    return record?.event.id ?? null;
+  #recordAt(inside) {
+    const row = inside.closest('.row');
+    return [...this.#drawn].find(([, drawn]) => drawn === row)?.[0] ?? null;
+  }
+
+  #pointAt(inside) {
+    const record = this.#recordAt(inside);
+    this.onPoint(record?.event.id ?? null, record?.target ?? record?.event.id ?? null);
   }
 
   #activate(record) {
@@ -319,10 +357,10 @@ export class Timeline {
     this.#drawn.get(record).firstElementChild.focus({ preventScroll: true });
   }
 
-  #key_(event) {
+  #keyDown(event) {
     const head = event.target.closest('.event');
     if (!head || event.ctrlKey || event.metaKey || event.altKey) return;
-    const [record] = [...this.#drawn].find(([, row]) => row.firstElementChild === head);
+    const record = this.#recordAt(head);
     const page = Math.max(Math.floor(this.viewport.clientHeight / ROW) - 1, 1);
     const steps = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -Infinity, End: Infinity };
     if (event.key in steps) {
@@ -341,3 +379,5 @@ export class Timeline {
     event.stopPropagation();
   }
 }
+
+const plural = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;
