@@ -62,5 +62,3 @@ _KINDS: Final[dict[str, Callable[[JsonObject], JsonObject]]] = {
     "location": _location,
     "template": _template,
 }
-
-
