@@ -16,6 +16,7 @@ import { uuid } from './rest.js';
 const LOGIN_MS = 10_000; // from opening the socket to the answer of the login
 const LOGOUT_MS = 5_000; // to wait for `session:logged-out` before the socket is closed all the same
 const BACKOFF_MS = { first: 500, most: 15_000 }; // doubled each time, then shortened at random by up to a half
+const OPEN = 1; // WebSocket.readyState
 const LOST_SESSION = new Set(['session:invalid', 'session:error:invalid', 'session:error:not-found']);
 const BAD_TOKEN = new Set(['system:error:expired-token', 'system:error:invalid-token']);
 
@@ -261,7 +262,7 @@ export class Session {
   }
 
   #send(packet) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(packet);
+    if (this.#socket?.readyState === OPEN) this.#socket.send(packet);
   }
 }
 

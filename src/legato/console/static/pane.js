@@ -43,7 +43,7 @@ export class Pane {
   async start() {
     await this.client.connect();
     this.#me = await this.conversation.me();
-    await this.#load(await this.conversation.events({ order: 'desc', pageSize: PAGE }));
+    await this.#loadNewest();
     this.list.scrollTop = this.list.scrollHeight;
   }
 
@@ -58,6 +58,10 @@ export class Pane {
   }
 
   // What comes
+
+  async #loadNewest() {
+    await this.#load(await this.conversation.events({ order: 'desc', pageSize: PAGE }));
+  }
 
   async #load({ items, next }) {
     this.#earlier = next;
@@ -135,7 +139,7 @@ export class Pane {
     );
   }
 
-  #showStatus({ status, error }) {
+  #showStatus({ status, error, resumed }) {
     this.section.dataset.status = status;
     this.status.textContent = STATUS[status];
     const isAway = status === 'suspended' || status === 'closed';
@@ -143,6 +147,8 @@ export class Pane {
     this.composer.disabled = isAway;
     this.input.placeholder = isAway ? `${this.user.name} is offline` : `Write as ${this.user.name}`;
     if (status === 'closed' && error) this.#complain(error);
+    // The server has let the earlier session go: what was missed is in the history only.
+    if (status === 'connected' && !resumed && this.#me) this.#loadNewest().catch((trouble) => this.#complain(trouble));
   }
 
   // What goes
