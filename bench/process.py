@@ -1,0 +1,96 @@
+"""A server under test: started on its core, watched through /proc, ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from bench.machine import SERVER_CORE
+
+# How long a server may take to listen; the slowest here is Prosody with its modules.
+START_S: Final = 30.0
+STOP_S: Final = 10.0
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ServerProcess:
+    """A server pinned to one core, all its threads with it."""
+
+    def __init__(self, arguments: Sequence[str], port: int, log: Path, environment: Mapping[str, str] | None = None):
+        self.port = port
+        self.log = log
+        self.started = time.monotonic()
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **(environment or {})},
+                preexec_fn=_to_server_core,  # noqa: PLW1509 - this process has one thread when it starts a server
+            )
+        self._wait_until_it_listens()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pids(self) -> list[int]:
+        """The server's process and its children."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return [self._process.pid, *map(int, children)]
+
+    def memory_mb(self) -> float:
+        """Resident memory of the server's processes, in MB of 10^6 bytes."""
+        total = 0
+        for pid in self.pids:
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+                if line.startswith("VmRSS:"):
+                    total += int(line.split()[1])
+        return total * 1024 / 1e6
+
+    def kill(self) -> None:
+        """``kill -9``."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Asks it to stop, and makes it after ten seconds."""
+        if self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def _wait_until_it_listens(self) -> None:
+        while time.monotonic() < self.started + START_S:
+            if self._process.poll() is not None:
+                break
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.01)
+        self.stop()
+        raise SystemExit(f"The server did not start:\n{self.log.read_text()[-4000:]}")
+
+
+def _to_server_core() -> None:
+    os.sched_setaffinity(0, {SERVER_CORE})
