@@ -17,8 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from legato.dialects.dialect import Dialect
-from legato.dialects.form import SocketEvent
+from legato.dialects import Dialect, SocketEvent
 from legato.events.catalogue import Audience
 from legato.events.envelope import Event
 from legato.log import Delivery

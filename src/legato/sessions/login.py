@@ -23,7 +23,7 @@ import msgspec
 from sqlalchemy import Connection as Database
 
 from legato.auth import Authenticator, Principal
-from legato.dialects.dialect import Dialect
+from legato.dialects import Dialect
 from legato.events import Clock, IdSource, Unauthenticated
 from legato.log import Log
 from legato.sessions.connection import Connection

@@ -155,7 +155,7 @@ class PollingEndpoint:
             return await transport.fetch()
         socket, transport = self._find(query)
         try:
-            return await _unless_gone(transport.fetch(), receive)
+            return await _unless_gone(transport.fetch(), receive) or b""
         except BadRequestError:
             # Two requests at once: whichever is answered, packets can be lost.
             socket.cut("polled twice at once")
@@ -195,15 +195,13 @@ class PollingEndpoint:
         return socket, transport
 
 
-async def _unless_gone(fetching: Awaitable[bytes], receive: Receive) -> bytes:
-    """What ``fetching`` gives; nothing is fetched for a client that hung up while it waited."""
+async def _unless_gone(fetching: Awaitable[bytes], receive: Receive) -> bytes | None:
+    """What ``fetching`` gives; None, and nothing is fetched, when the client hung up while it waited."""
     fetch = asyncio.ensure_future(fetching)
     gone = asyncio.ensure_future(_gone(receive))
     try:
         await asyncio.wait((fetch, gone), return_when=asyncio.FIRST_COMPLETED)
-        if fetch.done():
-            return fetch.result()
-        raise BadRequestError(*BAD_REQUEST)
+        return fetch.result() if fetch.done() else None
     finally:
         fetch.cancel()
         gone.cancel()

@@ -19,7 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from legato.dialects.dialect import Dialect
+from legato.dialects import Dialect
 from legato.events import CATALOGUE, Audience, decode_event
 from legato.log import Log
 from legato.sessions.fanout import Render, frame_of

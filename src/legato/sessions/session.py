@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from legato.dialects.dialect import Dialect
+from legato.dialects import Dialect
 
 if TYPE_CHECKING:
     from legato.sessions.connection import Connection

@@ -113,7 +113,7 @@ def _spans(connection: Connection, wants: Sequence[Want]) -> dict[tuple[str, str
             conversations.c.state != ConversationState.DELETED.value,
         )
     )
-    for application_id, user_id, *rest in connection.execute(query).tuples():
+    for application_id, user_id, *rest in connection.execute(query):
         found.setdefault((application_id, user_id), []).append(_Span(*rest))
     return found
 
@@ -129,7 +129,7 @@ def _read(connection: Connection, span: _Span, after: int, limit: int) -> _Tail:
         .order_by(events.c.id)
         .limit(limit)
     )
-    rows = [LogRow(*row) for row in connection.execute(query).tuples()]
+    rows = [LogRow(*row) for row in connection.execute(query)]
     return _Tail(after, rows[-1].commit if len(rows) == limit else None, rows)
 
 

@@ -138,7 +138,8 @@ def _counts(connection: Connection, user_ids: Sequence[str]) -> dict[str, int]:
     counts = dict.fromkeys(user_ids, 0)
     if counts:
         query = select(sessions.c.user_id, func.count()).where(sessions.c.user_id.in_(counts))
-        counts.update(connection.execute(query.group_by(sessions.c.user_id)).tuples().all())
+        for user_id, count in connection.execute(query.group_by(sessions.c.user_id)):
+            counts[user_id] = count
     return counts
 
 
