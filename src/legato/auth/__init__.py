@@ -1,6 +1,6 @@
 """Who is calling, and what they reach: tokens of applications and users, access lists, the account's credentials."""
 
-from legato.auth.account import Credentials, authenticate_account, bearer
+from legato.auth.account import Credentials, WithLocalSecret, authenticate_account, bearer
 from legato.auth.acl import Acl
 from legato.auth.authenticator import Authenticator
 from legato.auth.directory import Directory, KeyRecord
@@ -19,6 +19,7 @@ __all__ = [
     "KeyRecord",
     "Principal",
     "StoredDirectory",
+    "WithLocalSecret",
     "authenticate_account",
     "bearer",
     "generate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections.abc import Iterable
+from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Protocol
 
@@ -22,6 +23,26 @@ class Credentials(Protocol):
     def secrets_at(self, now: float) -> Iterable[str]:
         """Every secret that is valid at ``now`` (seconds since 1970): several while one is being rotated."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class WithLocalSecret:
+    """An account that also takes ``local_secret``: what a running server tells the commands of its own machine."""
+
+    account: Credentials
+    local_secret: str
+
+    @property
+    def api_key(self) -> str:
+        """The account's."""
+        return self.account.api_key
+
+    def secrets_at(self, now: float) -> tuple[str, ...]:
+        """The account's, and the local one."""
+        return (*self.account.secrets_at(now), self.local_secret)
+
+    def __repr__(self) -> str:
+        return f"WithLocalSecret({self.account!r})"
 
 
 def bearer(authorization: str | None) -> str | None:
