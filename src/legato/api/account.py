@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from legato.api.contract import Answer, Auth, Generation, Reply, Request, route
+from legato.api.idempotency import key_of_account
 from legato.api.services import Services
 from legato.events.moment import iso
 from legato.store.account import (
@@ -73,6 +74,7 @@ class AccountRoom:
         "/account/secrets",
         "Rotates the account's secret.",
         body=Rotation,
+        creates=True,
         replies=(Answer(201, SecretView),),
         codes=("account:error:too-many-secrets",),
         **_V2,
@@ -81,7 +83,9 @@ class AccountRoom:
         """The secret itself is answered when it was made here."""
         body, now = request.body, self._clock.now()
         made = await self._log.transact(
-            lambda connection: rotate_secret(connection, self._ids, now, secret=body.secret, overlap=body.overlap)
+            lambda connection: rotate_secret(connection, self._ids, now, secret=body.secret, overlap=body.overlap),
+            key=key_of_account(request),
+            answer_type=Secret,
         )
         view = _view(made)
         if body.secret is None:

@@ -17,9 +17,10 @@ from msgspec import Meta
 from sqlalchemy import Connection
 
 from legato.api.contract import Answer, Auth, Generation, Reply, Request, route
+from legato.api.idempotency import key_of_account
 from legato.api.services import Services
 from legato.auth import generate, load_public, public_pem
-from legato.auth.capabilities import MAX_CAPABILITIES, Capabilities, kept
+from legato.auth.capabilities import MAX_CAPABILITIES, Capabilities, cleaned
 from legato.events.envelope import JsonObject
 from legato.events.refusal import InvalidInput, NotFound
 from legato.store.applications import (
@@ -207,11 +208,15 @@ class Applications:
         "Creates an application.",
         body=ApplicationBody,
         max_body=MAX_BODY,
+        creates=True,
         replies=(Answer(201, ApplicationView),),
         **_V2,
     )
     async def create(self, request: Request[ApplicationBody, None]) -> Reply[ApplicationView]:
-        """Without a public key a pair is made, and the answer is the only place where its private half is ever seen."""
+        """Without a public key a pair is made, and the answer is the only place where its private half is ever seen.
+
+        So a repeat under the same ``Idempotency-Key`` is answered without it.
+        """
         body = request.body
         public_key, private_key = _given_key(body), None
         if public_key is None:
@@ -228,9 +233,17 @@ class Applications:
             privacy=written.privacy,
             settings=written.settings or {},
         )
-        await self._log.transact(lambda connection: insert_application(connection, made))
-        await self._tell(ApplicationChanged(made.id, Change.CREATED, made))
-        return Reply(201, _view(made, private_key), headers=((b"location", f"{PATH}/{made.id}".encode()),))
+
+        def work(connection: Connection) -> Application:
+            insert_application(connection, made)
+            return made
+
+        kept = await self._log.transact(work, key=key_of_account(request), answer_type=Application)
+        if kept.id == made.id:
+            await self._tell(ApplicationChanged(made.id, Change.CREATED, made))
+        else:
+            private_key = None  # a repeat: the pair just made belongs to nothing, and the first one's half is not kept
+        return Reply(201, _view(kept, private_key), headers=((b"location", f"{PATH}/{kept.id}".encode()),))
 
     @route(
         "GET",
@@ -326,11 +339,11 @@ _decode_written: Final = msgspec.json.Decoder(_WrittenBody).decode
 
 def _written(request: Request[ApplicationBody, None]) -> _Written:
     found = _decode_written(request.raw)
-    capabilities: JsonObject = kept(found.capabilities or {})
+    capabilities: JsonObject = cleaned(found.capabilities or {})
     if len(msgspec.json.encode(capabilities)) > MAX_CAPABILITIES:
         raise InvalidInput.of("capabilities", f"must be at most {MAX_CAPABILITIES} bytes of JSON")
-    settings = None if found.settings is None else kept(found.settings)
-    return _Written(capabilities, kept(found.privacy or {}), settings)
+    settings = None if found.settings is None else cleaned(found.settings)
+    return _Written(capabilities, cleaned(found.privacy or {}), settings)
 
 
 def _given_key(body: ApplicationBody) -> str | None:

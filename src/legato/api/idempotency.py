@@ -14,14 +14,31 @@ MAX_KEY: Final = 255  # characters, as common clients of the header make them: a
 
 def key_of(request: Request[Any, Any]) -> IdempotencyKey | None:
     """The request's key with what it was used for, None when it has none. Raises InvalidInput."""
+    key = _written(request)
+    if key is None:
+        return None
+    principal = request.principal
+    # Two users may choose the same key: it is each one's own.
+    owner = principal.user.id if principal.user else "application"
+    return IdempotencyKey(principal.application_id, f"{owner} {key}", _fingerprint(request))
+
+
+def key_of_account(request: Request[Any, Any]) -> IdempotencyKey | None:
+    """The same for a request that the account's owner makes, whose keys are no application's."""
+    key = _written(request)
+    return None if key is None else IdempotencyKey("account", key, _fingerprint(request))
+
+
+def _written(request: Request[Any, Any]) -> str | None:
     header = request.headers.get(b"idempotency-key")
     if header is None:
         return None
     key = header.decode("latin-1").strip()
     if not key or len(key) > MAX_KEY or not key.isprintable():
         raise InvalidInput.of("Idempotency-Key", f"must be 1 to {MAX_KEY} printable characters")
-    principal = request.principal
-    # Two users may choose the same key: it is each one's own.
-    owner = principal.user.id if principal.user else "application"
+    return key
+
+
+def _fingerprint(request: Request[Any, Any]) -> str:
     content = b"\n".join((request.method.encode(), request.path.rstrip("/").encode(), request.raw))
-    return IdempotencyKey(principal.application_id, f"{owner} {key}", sha256(content).hexdigest())
+    return sha256(content).hexdigest()

@@ -132,7 +132,7 @@ def event_webhook(capabilities: Capabilities) -> tuple[str, str, bool] | None:
     return target.address, target.http_method or "POST", rtc.signed_callbacks is not False
 
 
-def kept(written: Any, depth: int = MAX_DEPTH) -> Any:
+def cleaned(written: Any, depth: int = MAX_DEPTH) -> Any:
     """``written`` as it is stored and shown: without nulls, and each timeout under its one documented name.
 
     Raises InvalidInput when objects and arrays are nested deeper than ``depth``.
@@ -140,10 +140,10 @@ def kept(written: Any, depth: int = MAX_DEPTH) -> Any:
     if depth < 0:
         raise InvalidInput.of("capabilities", f"must not be nested deeper than {MAX_DEPTH}")
     if isinstance(written, list):
-        return [kept(item, depth - 1) for item in written]
+        return [cleaned(item, depth - 1) for item in written]
     if not isinstance(written, dict):
         return written
-    found = {name: kept(value, depth - 1) for name, value in written.items() if value is not None}
+    found = {name: cleaned(value, depth - 1) for name, value in written.items() if value is not None}
     if "connection_timeout" in found:
         older = found.pop("connection_timeout")
         found.setdefault("connect_timeout", older)

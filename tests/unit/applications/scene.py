@@ -55,13 +55,22 @@ class Scene:
     changes: list[ApplicationChanged] = field(default_factory=list)
 
     async def call(
-        self, method: str, target: str, body: Any = None, *, secret: str | None = SECRET, raw: bytes | None = None
+        self,
+        method: str,
+        target: str,
+        body: Any = None,
+        *,
+        secret: str | None = SECRET,
+        raw: bytes | None = None,
+        key: str | None = None,
     ) -> Reply:
         path, _, query = target.partition("?")
         content = raw if raw is not None else b"" if body is None else msgspec.json.encode(body)
         headers = [(b"content-length", str(len(content)).encode()), (b"content-type", b"application/json")]
         if secret is not None:
             headers.append((b"authorization", b"Basic " + b64encode(f"{KEY}:{secret}".encode())))
+        if key is not None:
+            headers.append((b"idempotency-key", key.encode()))
         sent: list[Any] = []
 
         async def receive() -> Any:

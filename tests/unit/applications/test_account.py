@@ -127,3 +127,10 @@ async def test_a_secret_can_be_revoked_but_not_the_last(stored: Scene) -> None:
 async def test_only_the_account_may_rotate(scene: Scene) -> None:
     assert (await scene.call("POST", "/v2/account/secrets", {}, secret="wrong")).status == 401
     assert len((await scene.call("GET", "/v2/account")).body["secrets"]) == 1
+
+
+async def test_a_repeat_of_a_rotation_under_one_key_is_answered_like_the_first(scene: Scene) -> None:
+    first = await scene.call("POST", "/v2/account/secrets", {}, key="once")
+    again = await scene.call("POST", "/v2/account/secrets", {}, key="once")
+    assert again.body == first.body
+    assert len((await scene.call("GET", "/v2/account")).body["secrets"]) == 2

@@ -245,6 +245,15 @@ async def test_a_page_that_cannot_be_is_refused(scene: Scene, query: str) -> Non
     assert (await scene.call("GET", f"/v2/applications?{query}")).status == 400
 
 
+async def test_a_repeat_under_one_key_makes_one_application_and_shows_no_private_key_again(stored: Scene) -> None:
+    first = await stored.call("POST", "/v2/applications", {"name": "Shop"}, key="once")
+    again = await stored.call("POST", "/v2/applications", {"name": "Shop"}, key="once")
+    assert again.status == first.status == 201
+    assert again.body == {**first.body, "keys": {"public_key": first.body["keys"]["public_key"]}}
+    assert (await stored.call("POST", "/v2/applications", {"name": "Other"}, key="once")).status == 409
+    assert (await stored.call("GET", "/v2/applications")).body["total_items"] == len(stored.changes) == 1
+
+
 async def test_only_the_account_may_ask(scene: Scene) -> None:
     made = await _make(scene)
     for secret in (None, "", "wrong"):
