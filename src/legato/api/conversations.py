@@ -125,14 +125,14 @@ class Conversations:
                 c,
                 application_id,
                 query.record_index,
-                query.page_size,
+                query.size,
                 name=query.name,
                 span=span,
                 descending=query.descending,
             )
         )
-        href = f"{request.base}/conversations?page_size={query.page_size}&record_index={query.record_index}"
-        page = Page(items, query.page_size, None, {"self": href}, count, query.record_index)
+        href = f"{request.base}/conversations?page_size={query.size}&record_index={query.record_index}"
+        page = Page(items, query.size, None, {"self": href}, count, query.record_index)
         return request.render.conversations(request.base, page)
 
     @route(

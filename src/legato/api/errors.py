@@ -204,6 +204,8 @@ def refused(refusal: Refusal, generation: Generation, instance: str | None = Non
 def failed(error: Exception, generation: Generation) -> Reply[JsonObject]:
     """The answer to an error that nobody expected. The log gets where it happened, never a message text."""
     instance = secrets.token_hex(16)
-    where = " < ".join(f"{f.filename}:{f.lineno} {f.name}" for f in reversed(traceback.extract_tb(error.__traceback__)))
+    frames = traceback.extract_tb(error.__traceback__)[::-1]
+    ours = [frames[0], *(frame for frame in frames[1:] if "legato" in frame.filename)] if frames else []
+    where = " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in ours)
     log.error("internal error, instance %s: %s at %s", instance, type(error).__qualname__, where)
     return refused(InternalError(), generation, instance)

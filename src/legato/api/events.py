@@ -13,7 +13,7 @@ from legato.api.contract import Generation, Reply, Request, route
 from legato.api.finding import Finder
 from legato.api.history import EventWindow, read_history
 from legato.api.idempotency import key_of
-from legato.api.paging import MAX_PAGE, PageQuery, Turn
+from legato.api.paging import PageQuery, Turn
 from legato.api.render.views import EventView
 from legato.api.services import Services
 from legato.conversations import Conversation, DeleteEvent, PostEvent
@@ -32,13 +32,17 @@ EventId = Annotated[int, Meta(ge=0, le=MAX_EVENT_ID)]
 class EventQuery(PageQuery, frozen=True, kw_only=True, omit_defaults=True):
     """Filters of a conversation's events; ``start_id`` and ``end_id`` are inclusive."""
 
-    page_size: Annotated[int, Meta(ge=1, le=MAX_PAGE)] | None = None  # type: ignore[assignment]  # absence counts
     start_id: EventId | None = None
     end_id: EventId | None = None
     event_type: Annotated[str, Meta(max_length=1_000)] | None = None
     exclude_deleted_events: bool = False
     filter_group_type: Literal["ChatEvents"] | None = None
     filter_group_version: str | None = None
+
+    @property
+    def is_range(self) -> bool:
+        """Whether the caller fills a gap: it knows both ends, and reads no further page."""
+        return None not in (self.start_id, self.end_id) and self.page_size is None and self.cursor is None
 
 
 class DialectQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,8 +124,7 @@ class Events:
         principal, query = request.principal, request.query
         conversation = await self._find.conversation(principal, request.params["conversation_id"])
         until = await self._find.readable_until(conversation, principal)
-        is_range = query.page_size is None and query.start_id is not None and query.end_id is not None
-        turn = Turn.of(request, whole=is_range or request.generation is Generation.V0_1)
+        turn = Turn.of(request, whole=query.is_range or request.generation is Generation.V0_1)
         query = turn.query
         dialect = _dialect(query.filter_group_type)
         wanted = history_filter(dialect)

@@ -35,9 +35,14 @@ Order = Literal["asc", "desc", "ASC", "DESC"]
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What every list takes; a list's own filters are added by subclasses."""
 
-    page_size: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE
+    page_size: Annotated[int, Meta(ge=1, le=MAX_PAGE)] | None = None
     order: Order | None = None
     cursor: Annotated[str, Meta(max_length=MAX_CURSOR)] | None = None
+
+    @property
+    def size(self) -> int:
+        """How many items a page has at most."""
+        return self.page_size or DEFAULT_PAGE
 
     @property
     def descending(self) -> bool:
@@ -123,12 +128,12 @@ class Turn(Generic[P]):
         if whole:
             return cls(query, Window(MAX_WHOLE, query.descending), scope)
         if query.cursor is None:
-            return cls(query, Window(query.page_size, query.descending), scope)
+            return cls(query, Window(query.size, query.descending), scope)
         filters, position, backwards = read_cursor(scope, query.cursor)
         if any(filters.get(name) != value for name, value in query.given().items()):
             raise invalid_cursor()
         query = structs.replace(query, **filters)
-        return cls(query, Window(query.page_size, query.descending, position, backwards), scope)
+        return cls(query, Window(query.size, query.descending, position, backwards), scope)
 
     def page(self, request: Request[Any, P], found: Slice[T]) -> Page[T]:
         """The page that came of it, with its links."""
@@ -137,14 +142,18 @@ class Turn(Generic[P]):
         for name, is_there, place in (("next", found.has_after, -1), ("prev", found.has_before, 0)):
             if is_there and found.keys:
                 links[name] = self._link(base, self._cursor(found.keys[place], backwards=name == "prev"))
-        return Page(found.items, self.query.page_size, self.query.cursor, links)
+        return Page(found.items, self._size, self.query.cursor, links)
+
+    @property
+    def _size(self) -> int:
+        return min(self.window.size, MAX_PAGE)
 
     def _cursor(self, position: Sequence[Any], *, backwards: bool) -> str:
         return write_cursor(self.scope, self.query.filters(), position, backwards=backwards)
 
     def _link(self, base: str, cursor: str | None) -> str:
         # nexmo-client reads the whole href as a query string: a cursor in first place is lost to it.
-        fields = {**self.query.filters(), "page_size": self.query.page_size}
+        fields = {**self.query.filters(), "page_size": self._size}
         if cursor is not None:
             fields["cursor"] = cursor
         return f"{base}?{urlencode({name: _text(value) for name, value in fields.items()}, quote_via=quote)}"

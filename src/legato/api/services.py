@@ -12,7 +12,6 @@ from legato.dialects import PLAIN, Manner
 from legato.events.ids import IdSource
 from legato.events.moment import Clock
 from legato.log import Log
-from legato.log.upkeep import Upkeep
 
 
 class Sessions(Protocol):
@@ -40,7 +39,6 @@ class Services:
     """The rest of the server, seen from a handler. ``manner`` is how an application wants its events rendered."""
 
     log: Log
-    upkeep: Upkeep
     auth: Authenticator
     sessions: Sessions
     settings: ApiSettings

@@ -55,12 +55,25 @@ _EMERGENCY: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 def _declared() -> Iterator[Route]:
     for path, methods, generations in _ROUTES:
         for method in methods:
-            yield Route(method, path, "Not available: this server has no calls", _CALLS, generations)
+            yield Route(
+                method, path, "Not available: this server has no calls", _CALLS, generations, name=_name(method, path)
+            )
     for path, methods in _EMERGENCY:
         for method in methods:
             yield Route(
-                method, path, "Not available: no emergency calls", "emergency", (Generation.V1,), auth=Auth.NONE
+                method,
+                path,
+                "Not available: no emergency calls",
+                "emergency",
+                (Generation.V1,),
+                auth=Auth.NONE,
+                name=_name(method, path),
             )
+
+
+def _name(method: str, path: str) -> str:
+    words = [word for word in path.split("/") if word and not word.startswith("{")]
+    return "_".join((method.lower(), *words))
 
 
 class NotPerformed:

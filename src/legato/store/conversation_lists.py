@@ -97,21 +97,23 @@ def participations(
     A user who is in a conversation more than once is there with the place it took last.
     """
     states = [state.value] if state else [MemberState.INVITED.value, MemberState.JOINED.value]
-    mine = select(func.max(members.c.since)).where(
-        members.c.conversation_id == conversations.c.id, members.c.user_id == user_id
+    places = members.alias()
+    last = select(func.max(places.c.since)).where(
+        places.c.conversation_id == conversations.c.id, places.c.user_id == user_id
     )
     if state is not MemberState.LEFT:
         # Whoever left and came back is in; only the last place taken tells that somebody is out.
-        mine = mine.where(members.c.state.in_(states))
+        last = last.where(places.c.state.in_(states))
     statement = (
         select(conversations, *(column.label(f"m_{column.name}") for column in members.c))
+        .select_from(conversations)
         .join(
             members,
             and_(
                 members.c.conversation_id == conversations.c.id,
                 members.c.user_id == user_id,
                 members.c.state.in_(states),
-                members.c.since == mine.scalar_subquery(),
+                members.c.since == last.correlate(conversations).scalar_subquery(),
             ),
         )
         .where(
