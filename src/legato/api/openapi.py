@@ -226,7 +226,7 @@ def _responses(route: Route, generation: Generation, schemas: _Schemas) -> JsonO
         elif answer.body is not None:
             response["content"] = {answer.media_type: {"schema": schemas[answer.body]}}
         responses[str(answer.status)] = response
-    for refusal in refusals_of(route, generation):
+    for refusal in refusals_of(route):
         responses.setdefault(str(refusal.status), refusal.response(schemas[shape_of(generation)]))
     return dict(sorted(responses.items()))
 

@@ -57,14 +57,13 @@ class PossibleRefusal:
 
     status: int
     codes: tuple[str, ...]
-    media_type: str
 
     def response(self, schema: JsonObject) -> JsonObject:
         """Its Response Object."""
         described = TITLES.get(self.status, "Refused.")
         if self.codes:
             described += " " + ", ".join(f"`{code}`" for code in self.codes)
-        return {"description": described, "content": {self.media_type: {"schema": schema}}}
+        return {"description": described, "content": {"application/json": {"schema": schema}}}
 
 
 # Codes whose status the table of the platform's codes does not give.
@@ -78,14 +77,13 @@ _OWN_STATUS: Final = {
 }
 
 
-def refusals_of(route: Route, generation: Generation) -> list[PossibleRefusal]:
+def refusals_of(route: Route) -> list[PossibleRefusal]:
     """What the route refuses with: what it declares, and what every route of its kind does."""
     codes: dict[int, list[str]] = {status: [] for status in _usual(route)}
     for code in route.codes:
         status = STATUS.get(code) or _OWN_STATUS.get(code) or _guess(code)
         codes.setdefault(status, []).append(code)
-    kind = "application/json" if generation in OLD else "application/problem+json"
-    return [PossibleRefusal(status, tuple(found), kind) for status, found in sorted(codes.items())]
+    return [PossibleRefusal(status, tuple(found)) for status, found in sorted(codes.items())]
 
 
 def _usual(route: Route) -> set[int]:

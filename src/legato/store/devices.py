@@ -81,4 +81,4 @@ def _count(connection: Connection, device: Device) -> int:
 
 
 def _device(row: Row[Any]) -> Device:
-    return msgspec.convert(dict(row._mapping), Device)
+    return msgspec.convert(row, Device, from_attributes=True)

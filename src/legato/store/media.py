@@ -120,4 +120,4 @@ def known_media(connection: Connection, ids: Iterable[str]) -> set[str]:
 
 
 def _media(row: Row[Any]) -> Media:
-    return msgspec.convert(dict(row._mapping), Media)
+    return msgspec.convert(row, Media, from_attributes=True)
