@@ -1,0 +1,327 @@
+"""The whole server: every room, wired, started and stopped in order.
+
+::
+
+    uvicorn ─┬─ HTTP ──────▶ /v2/rtc/…  long polling            sessions
+             │               /v0.1 … /v3                        api
+             │               / and /console                     console (legato dev)
+             └─ websocket ─▶ /v2/rtc/                           sessions, without ASGI in between
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any
+
+import msgspec
+import uvicorn
+import uvloop
+
+from legato import __version__
+from legato.api import Api, ApiSettings, Services
+from legato.api.account import AccountRoom
+from legato.api.admission import Admission
+from legato.api.applications import ApplicationChanged, Applications
+from legato.api.devices import DeviceRoom
+from legato.api.image import ImageRoom
+from legato.api.image_worker import ImageWorker
+from legato.api.media import MediaRoom
+from legato.api.openapi import openapi
+from legato.api.rooms import rooms
+from legato.auth import Authenticator, Credentials, StoredDirectory, WithLocalSecret
+from legato.config import Settings
+from legato.console import Console
+from legato.demo import set_up_demo
+from legato.dialects import Dialect, SocketEvent, for_socket
+from legato.events.envelope import Event
+from legato.events.ids import RandomIds
+from legato.events.moment import SystemClock
+from legato.installation import Announcement, Installation
+from legato.log import Log, Retention, Upkeep
+from legato.manners import Manners
+from legato.sessions import Limits, Sessions
+from legato.sessions import Settings as SessionSettings
+from legato.store import Store
+from legato.store.account import Account, ensure_account, read_account
+from legato.store.applications import purge_orphans
+from legato.store.files import Files
+from legato.store.media import known_media
+from legato.store.media_links import MediaLinks
+from legato.store.signing import MEDIA_LINKS, signing_secret
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+SOCKET_PATHS = ("/v2/rtc/", "/v2/rtc")
+# Connections that the kernel holds for us while a crowd reconnects.
+BACKLOG = 4096
+# Answers under way get this long when the server is told to stop.
+DRAIN_SECONDS = 10
+# Between looks for rows that deleted applications left.
+PURGE_SECONDS = 60.0
+
+
+class Application:
+    """The server as an ASGI application. Build it with ``open``; ``close`` what was opened."""
+
+    def __init__(self, settings: Settings, store: Store, log_: Log, account: Account, media_key: bytes) -> None:
+        clock, ids = SystemClock(), RandomIds()
+        self.settings = settings
+        self.store = store
+        self.log = log_
+        self.account = account
+        self.local_secret = secrets.token_urlsafe(32)  # for the commands of this machine, while this process runs
+        self._clock = clock
+        self._ids = ids
+        self._files = Files(settings.files_dir)
+        links = MediaLinks(settings.origin, media_key)
+        self.manners = Manners(links, clock, render_text=settings.render_text)
+        self.auth = Authenticator(StoredDirectory(log_.read), clock, api_key=account.api_key)
+        self.sessions = Sessions(
+            log=log_, authenticator=self.auth, render=self._render, clock=clock, ids=ids, settings=_sessions(settings)
+        )
+        api_settings = _api(settings)
+        services = Services(
+            log=log_,
+            auth=self.auth,
+            sessions=self.sessions.registry,
+            settings=api_settings,
+            clock=clock,
+            ids=ids,
+            manner=self.manners.of,
+        )
+        self._image_worker = ImageWorker()
+        every_room = [
+            *rooms(services),
+            Applications(services, self._application_changed),
+            AccountRoom(services),
+            DeviceRoom(services),
+            ImageRoom(services, self._files, links, self._image_worker, max_bytes=settings.max_image_bytes),
+            MediaRoom(services, self._files, links, account_id=account.api_key, max_bytes=settings.max_media_bytes),
+        ]
+        admission = Admission(self.auth, self._credentials, api_settings, clock)
+        self.api = Api(every_room, admission, api_settings)
+        self._openapi = msgspec.json.encode(openapi(every_room, version=__version__, server_url=settings.origin))
+        self._upkeep = Upkeep(log_, Retention(settings.retention_seconds or None))
+        self.console = Console(log_, None)
+        self._chores: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Application:
+        """The server, ready to answer. Raises what the database raises when it cannot be opened."""
+        store = Store(settings.database)
+        await store.open()
+        log_ = Log(store, queue_bound=settings.queue_bound)
+        await log_.start()
+        now = log_.clock.now()
+        account = await log_.transact(
+            lambda connection: ensure_account(
+                connection,
+                RandomIds(),
+                now,
+                api_key=settings.api_key,
+                api_secret=_revealed(settings.api_secret),
+                signature_secret=_revealed(settings.signature_secret),
+            )
+        )
+        media_key = await log_.transact(lambda connection: signing_secret(connection, MEDIA_LINKS, now))
+        app = cls(settings, store, log_, account, media_key)
+        await app._start()
+        return app
+
+    async def _start(self) -> None:
+        await self.log.read(self.manners.load)
+        if self.settings.demo:
+            demo = await set_up_demo(self.log, Installation(self.settings.data_dir), self._clock, self._ids)
+            self.console = Console(self.log, demo)
+        await self.sessions.start()
+        self._chores = asyncio.create_task(self._do_chores(), name="chores")
+        gc.collect()
+        gc.freeze()  # what stands now stands until the end: the collector need not walk it again
+
+    def begin_to_stop(self) -> None:
+        """No new work: open feeds end and clients are cut loose, to come back when there is somebody again."""
+        self.console.close()
+        self.sessions.endpoint.close()
+
+    async def close(self) -> None:
+        """Stops what runs, in the order opposite to its start; what was accepted is finished first."""
+        self.begin_to_stop()
+        if self._chores is not None:
+            self._chores.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._chores
+        await self.sessions.close()
+        await self._image_worker.close()
+        await self.log.close()
+        await self.store.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one HTTP request, or one websocket where the server hands those over as ASGI."""
+        path: str = scope["path"]
+        if path in SOCKET_PATHS:
+            await self.sessions(scope, receive, send)
+        elif scope["type"] != "http":
+            await receive()
+            await send({"type": "websocket.close"})
+        elif self.console.owns(path):
+            await self.console(scope, receive, send)
+        elif path == "/openapi.json":
+            await _send_json(send, self._openapi)
+        else:
+            await self.api(scope, receive, send)
+
+    def _render(self, dialect: Dialect, event: Event) -> SocketEvent | None:
+        return for_socket(dialect, event, manner=self.manners.of(event.application_id))
+
+    async def _credentials(self) -> Credentials:
+        now = self._clock.now()
+        return WithLocalSecret(await self.log.read(lambda connection: read_account(connection, now)), self.local_secret)
+
+    async def _application_changed(self, event: ApplicationChanged) -> None:
+        self.manners.changed(event.application_id, event.application)
+        if event.ends_sessions:
+            await self.sessions.registry.terminate_application(event.application_id, event.change.value)
+
+    async def _do_chores(self) -> None:
+        await self.log.read(lambda c: self._files.sweep(partial(known_media, c)))
+        purging = asyncio.create_task(self._purge(), name="purge")
+        try:
+            await self._upkeep.run()
+        finally:
+            purging.cancel()
+
+    async def _purge(self) -> None:
+        """What deleted applications left behind goes, little by little."""
+        while True:
+            removed = 0
+            try:
+                removed = await self.log.transact(purge_orphans)
+            except Exception:
+                log.exception("what a deleted application left could not be removed; it is tried again")
+            await asyncio.sleep(0 if removed else PURGE_SECONDS)
+
+
+def run(settings: Settings, *, on_ready: Callable[[Application], None] = lambda _app: None) -> None:
+    """Serves until SIGTERM or SIGINT. Raises InUseError when another process has the data directory."""
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    claim = Installation(settings.data_dir).claim(shared=not settings.is_sqlite)
+    try:
+        uvloop.run(_serve(settings, claim.announce, on_ready))
+    finally:
+        claim.release()
+
+
+async def _serve(
+    settings: Settings, announce: Callable[[Announcement], None], on_ready: Callable[[Application], None]
+) -> None:
+    listener = _listen(settings)
+    app = await Application.open(settings)
+    config = uvicorn.Config(
+        app,
+        ws=app.sessions.websocket_class,
+        http="httptools",
+        loop="uvloop",
+        lifespan="off",
+        backlog=BACKLOG,
+        access_log=False,  # the token of a client is in the URL of its websocket
+        log_config=None,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    server = _Server(config, app)
+    announce(
+        Announcement(
+            pid=os.getpid(),
+            url=settings.origin,
+            api_key=app.account.api_key,
+            secret=app.local_secret,
+            certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
+        )
+    )
+    try:
+        server.when_ready = partial(on_ready, app)
+        await server.serve(sockets=[listener])
+    finally:
+        await app.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, told to let go of long-lived connections first when it stops."""
+
+    def __init__(self, config: uvicorn.Config, app: Application) -> None:
+        super().__init__(config)
+        self._app = app
+        self.when_ready: Callable[[], None] = lambda: None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.when_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.begin_to_stop()
+        await super().shutdown(sockets)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.host, settings.port))
+    listener.listen(BACKLOG)
+    return listener
+
+
+def _revealed(secret: Any) -> str | None:
+    return secret.get_secret_value() if secret is not None else None
+
+
+def _api(settings: Settings) -> ApiSettings:
+    return ApiSettings(
+        public_url=settings.origin,
+        socket_url=settings.websocket_url or settings.origin,
+        region=settings.region,
+        max_body=settings.max_body_bytes,
+        user_rate=settings.user_rate,
+        user_burst=settings.user_burst,
+        application_rate=settings.application_rate,
+        application_burst=settings.application_burst,
+    )
+
+
+def _sessions(settings: Settings) -> SessionSettings:
+    return SessionSettings(
+        limits=Limits(
+            ping_interval=settings.ping_interval_seconds,
+            ping_timeout=settings.ping_timeout_seconds,
+            max_buffered=settings.max_buffered_bytes,
+            max_sockets=settings.max_sockets,
+        ),
+        max_sessions_per_user=settings.max_sessions_per_user,
+        resumable_seconds=settings.session_ttl_seconds,
+    )
+
+
+async def _send_json(send: Send, content: bytes) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(content)),
+        (b"access-control-allow-origin", b"*"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,44 @@
+"""How each application wants its events rendered: the few that differ from the installation are kept in memory."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from legato.dialects import Manner
+from legato.events.moment import Clock
+from legato.store.applications import Application
+from legato.store.media_links import MediaLinks
+from legato.store.schema import applications
+
+
+class Manners:
+    """``of(application id)`` costs one look into a dictionary."""
+
+    def __init__(self, links: MediaLinks, clock: Clock, *, render_text: bool) -> None:
+        def sign(url: str) -> str:
+            return links.sign_media_url(url, clock.now())
+
+        self._by_choice = {
+            choice: Manner(message_as_text=choice, is_own_media_url=links.is_own_media_url, sign_media_url=sign)
+            for choice in (True, False)
+        }
+        self._default = self._by_choice[render_text]
+        self._different: dict[str, Manner] = {}
+
+    def of(self, application_id: str) -> Manner:
+        """The application's, else the installation's."""
+        return self._different.get(application_id, self._default)
+
+    def load(self, connection: Connection) -> None:
+        """Reads what applications have chosen."""
+        for row in connection.execute(select(applications.c.id, applications.c.settings)):
+            self._choose(row.id, row.settings.get("render_text"))
+
+    def changed(self, application_id: str, application: Application | None) -> None:
+        """An application was made, changed, or (None) deleted."""
+        self._choose(application_id, None if application is None else application.settings.get("render_text"))
+
+    def _choose(self, application_id: str, choice: bool | None) -> None:
+        self._different.pop(application_id, None)
+        if choice is not None and self._by_choice[choice] is not self._default:
+            self._different[application_id] = self._by_choice[choice]
