@@ -62,8 +62,10 @@ def refused(name: str, body: Any) -> list[str]:
         (
             "message",
             {"message_type": "sticker"},
-            '"body.message_type" must be one of text, image, audio, video, file, template, custom, vcard, location, '
-            "random",
+            (
+                '"body.message_type" must be one of text, image, audio, video, file, template, custom, vcard, '
+                "location, random"
+            ),
         ),
         ("message", {"message_type": "text"}, '"body.text" is required'),
         ("message", {"message_type": "text", "text": "x" * 2501}, '"body.text" must have at most 2500 characters'),
