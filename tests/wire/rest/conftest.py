@@ -1,0 +1,24 @@
+"""One stage per test: on SQLite, or on each store where the store is what is tested."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.wire.rest.stage import Stage, stage
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Stage]:
+    """The API on SQLite."""
+    async with stage(f"sqlite:///{tmp_path / 'legato.db'}") as made:
+        yield made
+
+
+@pytest.fixture
+async def stored(database_url: str) -> AsyncIterator[Stage]:
+    """The API on each store."""
+    async with stage(database_url) as made:
+        yield made
