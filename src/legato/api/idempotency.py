@@ -12,15 +12,18 @@ from legato.log import IdempotencyKey
 MAX_KEY: Final = 255  # characters, as common clients of the header make them: a UUID is 36
 
 
-def key_of(request: Request[Any, Any]) -> IdempotencyKey | None:
-    """The request's key with what it was used for, None when it has none. Raises InvalidInput."""
+def key_of(request: Request[Any, Any], content: bytes | None = None) -> IdempotencyKey | None:
+    """The request's key with what it was used for, None when it has none. Raises InvalidInput.
+
+    ``content`` stands for the body where that was streamed.
+    """
     key = _written(request)
     if key is None:
         return None
     principal = request.principal
     # Two users may choose the same key: it is each one's own.
     owner = principal.user.id if principal.user else "application"
-    return IdempotencyKey(principal.application_id, f"{owner} {key}", _fingerprint(request))
+    return IdempotencyKey(principal.application_id, f"{owner} {key}", _fingerprint(request, content))
 
 
 def key_of_account(request: Request[Any, Any]) -> IdempotencyKey | None:
@@ -39,6 +42,6 @@ def _written(request: Request[Any, Any]) -> str | None:
     return key
 
 
-def _fingerprint(request: Request[Any, Any]) -> str:
-    content = b"\n".join((request.method.encode(), request.path.rstrip("/").encode(), request.raw))
-    return sha256(content).hexdigest()
+def _fingerprint(request: Request[Any, Any], content: bytes | None = None) -> str:
+    body = request.raw if content is None else content
+    return sha256(b"\n".join((request.method.encode(), request.path.rstrip("/").encode(), body))).hexdigest()

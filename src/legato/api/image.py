@@ -20,7 +20,7 @@ from legato.api.image_render import MAGIC_BYTES, MAX_OUTPUT, MIME_TYPES, kind_of
 from legato.api.image_worker import Head, ImageWorker, Job
 from legato.api.media import owner_of
 from legato.api.services import Services
-from legato.api.upload import FORM_OVERHEAD, MULTIPART, Upload, read_upload
+from legato.api.upload import MAX_FORM, MULTIPART, Upload, read_upload
 from legato.events.refusal import InvalidInput
 from legato.store.files import Files
 from legato.store.media import Media, MediaInfo, insert_media
@@ -94,7 +94,7 @@ class ImageRoom:
         body=ImageUpload,
         accepts=(MULTIPART,),
         streamed=True,
-        max_body=MAX_IMAGE + FORM_OVERHEAD,
+        max_body=MAX_FORM,
         creates=True,
         replies=(Answer(200, Representations),),
     )

@@ -18,7 +18,6 @@ from legato.api.download import BYTES, RangeNotSatisfiable, file_headers, is_unc
 from legato.api.errors import refused
 from legato.api.media_views import (
     DownloadQuery,
-    Link,
     MediaChange,
     MediaList,
     MediaPage,
@@ -29,8 +28,9 @@ from legato.api.media_views import (
     changed,
     media_view,
 )
+from legato.api.render.shapes import Link
 from legato.api.services import Services
-from legato.api.upload import FORM_OVERHEAD, MULTIPART, Upload, read_upload
+from legato.api.upload import MAX_FORM, MULTIPART, Upload, read_upload
 from legato.events.moment import parse_iso
 from legato.events.refusal import Forbidden, InvalidInput, NotFound, Unauthenticated
 from legato.store.files import Files
@@ -132,7 +132,7 @@ class MediaRoom:
         body=MediaUpload,
         accepts=(MULTIPART,),
         streamed=True,
-        max_body=MAX_MEDIA + FORM_OVERHEAD,
+        max_body=MAX_FORM,
         creates=True,
         replies=(Answer(201, MediaView),),
         **_V3,

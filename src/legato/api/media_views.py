@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from legato.api.render.shapes import Link
 from legato.events.moment import iso
 from legato.store.media import Media
 
@@ -37,12 +38,6 @@ class MediaView(msgspec.Struct, kw_only=True):
     description: str
     metadata_primary: str
     metadata_secondary: str
-
-
-class Link(msgspec.Struct):
-    """An absolute URL."""
-
-    href: str
 
 
 class MediaList(msgspec.Struct, kw_only=True):

@@ -77,7 +77,7 @@ def openapi(rooms: Iterable[type | object], *, version: str, server_url: str | N
         "servers": [{"url": server_url or "/"}],
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route, _room, _name in declared)],
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": schemas.components, "securitySchemes": _SCHEMES},
+        "components": {"schemas": schemas.used_by(paths), "securitySchemes": _SCHEMES},
     }
 
 
@@ -108,10 +108,20 @@ class _Schemas:
         types = list(self._types)
         described, components = msgspec.json.schema_components(types, ref_template=COMPONENTS + "{name}")
         self._schemas = dict(zip(types, map(_tidy, described), strict=True))
-        self.components = {name: _tidy(schema) for name, schema in sorted(components.items())}
+        self.components = {_short(name): _tidy(schema) for name, schema in sorted(components.items())}
 
     def __getitem__(self, kind: Any) -> JsonObject:
         return self._schemas[kind]
+
+    def used_by(self, value: Any) -> JsonObject:
+        """The components that ``value`` refers to, and those refer to: queries and forms are written out in place."""
+        used: set[str] = set()
+        waiting = [value]
+        while waiting:
+            new = _references(waiting.pop()) - used
+            used |= new
+            waiting += [self.components[name] for name in new]
+        return {name: schema for name, schema in self.components.items() if name in used}
 
     def resolved(self, kind: Any) -> JsonObject:
         """The schema itself where it is a reference."""
@@ -120,14 +130,30 @@ class _Schemas:
         return self.components[reference.removeprefix(COMPONENTS)] if reference else schema
 
 
+def _references(value: Any) -> set[str]:
+    """The names of the components that a value refers to."""
+    if isinstance(value, dict):
+        reference = value.get("$ref")
+        own = {reference.removeprefix(COMPONENTS)} if isinstance(reference, str) else set()
+        return own.union(*map(_references, value.values()))
+    return set().union(*map(_references, value)) if isinstance(value, list) else set()
+
+
 def _tidy(schema: Any) -> Any:
     """Descriptions without the indentation of the source, and no empty ``required``."""
     if isinstance(schema, dict):
         tidy = {key: _tidy(value) for key, value in schema.items() if not (key == "required" and value == [])}
         if isinstance(tidy.get("description"), str):
             tidy["description"] = _plain(tidy["description"])
+        if isinstance(tidy.get("$ref"), str):
+            tidy["$ref"] = COMPONENTS + _short(tidy["$ref"].removeprefix(COMPONENTS))
         return tidy
     return [_tidy(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def _short(name: str) -> str:
+    """Types of one name are told apart by their module, of which its last part says enough."""
+    return ".".join(name.split(".")[-2:])
 
 
 def _plain(docstring: str) -> str:

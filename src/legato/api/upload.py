@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,9 +17,10 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from legato.api.contract import Request
 from legato.api.decode import invalid
+from legato.api.idempotency import key_of
 from legato.events.refusal import InvalidInput
 from legato.log import IdempotencyKey
-from legato.store.files import Files, Incoming
+from legato.store.files import Files, Incoming, TooLarge
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -32,8 +32,9 @@ MAX_PARTS: Final = 32  # no form here has a third as many
 MAX_FIELD: Final = 16 * 1024  # bytes of one field's value
 MAX_PART_HEAD: Final = 4 * 1024  # bytes of a part's headers
 FORM_OVERHEAD: Final = 64 * 1024  # bytes that a form may need around its file
+# What a route of uploads says of its body: whatever its file's bound, which a setting may raise, no form is larger.
+MAX_FORM: Final = 4 * 1024**3
 MAX_FILE_NAME: Final = 255  # characters; what most file systems take
-MAX_KEY: Final = 255  # characters of an Idempotency-Key; a UUID has 36
 
 
 @dataclass(slots=True)
@@ -54,14 +55,8 @@ class Upload:
 
     def key(self, request: Request[Any, Any]) -> IdempotencyKey | None:
         """The caller's ``Idempotency-Key``, bound to what came: the same form is the same request."""
-        given = request.headers.get(b"idempotency-key")
-        if not given:
-            return None
-        if len(given) > MAX_KEY:
-            raise InvalidInput.of("Idempotency-Key", f"must be at most {MAX_KEY} characters")
-        came = [request.method, request.path, self.file.digest if self.file else None, sorted(self.fields.items())]
-        fingerprint = hashlib.sha256(msgspec.json.encode(came)).hexdigest()
-        return IdempotencyKey(request.application_id, given.decode("latin-1"), fingerprint)
+        came = [self.file.digest if self.file else None, sorted(self.fields.items())]
+        return key_of(request, msgspec.json.encode(came))
 
 
 @contextlib.asynccontextmanager
@@ -73,8 +68,15 @@ async def read_upload(
     What is not kept by the end of the block is thrown away. Raises InvalidInput for what is no form, TooLarge.
     """
     form = _Form(request.headers.get(b"content-type", b""), files, file_field, limit)
+    declared = request.headers.get(b"content-length", b"")
+    left = limit + FORM_OVERHEAD
+    if declared.isdigit() and int(declared) > left:
+        raise TooLarge(limit)
     try:
         async for chunk in request.chunks():
+            left -= len(chunk)
+            if left < 0:
+                raise TooLarge(limit)
             form.feed(chunk)
             await form.flush()
         form.end()
