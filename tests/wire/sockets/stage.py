@@ -121,8 +121,8 @@ class Stage:
             LeaveMember(conversation_id=cid, by=Caller(APPLICATION, person), member_id=member.id)
         )
 
-    async def post(self, cid: str, text: str, person: Person | None = None) -> Receipt:
-        """A text, by the application when by nobody."""
+    async def post(self, cid: str, text: str, person: Person) -> Receipt:
+        """A text."""
         return await self.emit(cid, "text", {"text": text}, person)
 
     async def emit(self, cid: str, name: str, body: dict[str, Any], person: Person | None = None) -> Receipt:
