@@ -98,7 +98,7 @@ def delete_application(connection: Connection, application_id: str) -> bool:
 def purge_orphans(connection: Connection, limit: int = PURGE_ROWS) -> int:
     """Removes up to ``limit`` rows whose application is no more, children first; how many. Repeat until it is 0.
 
-    The bytes of media stay until ``BlobStore.sweep`` finds that no row names them.
+    The bytes of media stay until ``Files.sweep`` finds that no row names them.
     """
     left = limit
     orphan = conversations.c.application_id.not_in(select(applications.c.id))
