@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from bench.machine import CLIENT_CORE
-from bench.process import ServerProcess
+from bench.process import Target
 
 HERE: Final = Path(__file__).parent
 BUILD: Final = HERE / ".build"
@@ -62,7 +62,7 @@ def build() -> Path:
 class Fleet:
     """Sessions against one server. Every method waits until the load client has done it."""
 
-    def __init__(self, protocol: Protocol, server: ServerProcess, sessions: Iterable[Session]):
+    def __init__(self, protocol: Protocol, server: Target, sessions: Iterable[Session]):
         plan = BUILD / f"plan-{os.getpid()}.tsv"
         plan.write_text("".join(f"{session.line()}\n" for session in sessions))
         self._process = subprocess.Popen(
@@ -84,7 +84,7 @@ class Fleet:
             if pipe is not None:
                 pipe.close()
 
-    def serve(self, server: ServerProcess) -> None:
+    def serve(self, server: Target) -> None:
         """Tells whose CPU time is the server's (again after a restart)."""
         self._do("server", *server.pids)
 

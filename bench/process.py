@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from bench.machine import SERVER_CORE
 
@@ -26,6 +26,18 @@ def free_port() -> int:
         return port
 
 
+class Target(Protocol):
+    """What the load client needs to know of a server."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens on 127.0.0.1."""
+
+    @property
+    def pids(self) -> list[int]:
+        """Whose CPU time is the server's."""
+
+
 class ServerProcess:
     """A server pinned to one core, all its threads with it."""
 
@@ -40,7 +52,7 @@ class ServerProcess:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **(environment or {})},
-                preexec_fn=_to_server_core,  # noqa: PLW1509 - this process has one thread when it starts a server
+                preexec_fn=_to_server_core,
             )
         self._wait_until_it_listens()
 
@@ -53,17 +65,7 @@ class ServerProcess:
     @property
     def pids(self) -> list[int]:
         """The server's process and its children."""
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        return [self._process.pid, *map(int, children)]
-
-    def memory_mb(self) -> float:
-        """Resident memory of the server's processes, in MB of 10^6 bytes."""
-        total = 0
-        for pid in self.pids:
-            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-                if line.startswith("VmRSS:"):
-                    total += int(line.split()[1])
-        return total * 1024 / 1e6
+        return family(self._process.pid)
 
     def kill(self) -> None:
         """``kill -9``."""
@@ -90,6 +92,22 @@ class ServerProcess:
             time.sleep(0.01)
         self.stop()
         raise SystemExit(f"The server did not start:\n{self.log.read_text()[-4000:]}")
+
+
+def family(pid: int) -> list[int]:
+    """A process and its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
+
+
+def memory_mb(pids: Sequence[int]) -> float:
+    """Resident memory of these processes, in MB of 10^6 bytes."""
+    total = 0
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                total += int(line.split()[1])
+    return total * 1024 / 1e6
 
 
 def _to_server_core() -> None:

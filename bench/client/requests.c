@@ -34,7 +34,9 @@ size_t request_event(const struct session *session, const struct job *job, char 
     } else {
         length = sprintf(json, "{\"type\":\"text\",\"cid\":\"%s\",\"from\":\"%s\",\"body\":{\"text\":\"",
                          session->conversation, session->member);
-        tail_length = sprintf(tail, "\"},\"originating_session\":\"%s\"}", session->id);
+        tail_length = session->id[0] == '\0' /* posts without listening */
+                          ? sprintf(tail, "\"}}")
+                          : sprintf(tail, "\"},\"originating_session\":\"%s\"}", session->id);
     }
     length += sprintf(json + length, EVIDENCE, (unsigned long long)job->due_ns, session->index,
                       (unsigned long long)job->number);

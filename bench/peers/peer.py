@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from bench.fleet import BUILD, Protocol, Session
 from bench.process import ServerProcess, free_port
-from bench.tokens import Signer, new_key, write_public
+from legato.auth import CLIENT_ACL, KeyPair, generate, mint
 
 HERE: Final = Path(__file__).parent
 VENV: Final = BUILD / "peers"
@@ -73,13 +73,13 @@ def _install_prosody() -> None:
     subprocess.run(install, check=True, env=quiet, stdout=subprocess.DEVNULL)
 
 
-def _socketio_planner(signer: Signer) -> Planner:
+def _socketio_planner(keys: KeyPair) -> Planner:
     def plan(rooms: int, members: int, senders: int) -> list[Session]:
         sessions = []
         for room in range(rooms):
             for place in range(members):
                 user = f"r{room}u{place}"
-                token = signer.user(user, room=f"room-{room}")
+                token = mint(keys.private_key, "bench", sub=user, acl=CLIENT_ACL, claims={"room": f"room-{room}"})
                 sessions.append(Session(room, False, place < senders, user, f"room-{room}", f"MEM-{user:0>36}", token))
         return sessions
 
@@ -88,13 +88,13 @@ def _socketio_planner(signer: Signer) -> Planner:
 
 def _start_socketio(*command: str | Path, database: bool) -> Iterator[Running]:
     with TemporaryDirectory(dir=BUILD) as name:
-        directory, port, key = Path(name), free_port(), new_key()
-        write_public(key, directory / "public.pem")
+        directory, port, keys = Path(name), free_port(), generate()
+        (directory / "public.pem").write_text(keys.public_key)
         arguments = [*map(str, command), str(port), str(directory / "public.pem")]
         if database:
             arguments.append(str(directory / "chat.db"))
         with ServerProcess(arguments, port, directory / "log") as server:
-            yield Running(server, _socketio_planner(Signer(key, "bench")))
+            yield Running(server, _socketio_planner(keys))
 
 
 def _start_python_socketio() -> Iterator[Running]:

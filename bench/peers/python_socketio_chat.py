@@ -34,7 +34,7 @@ database: aiosqlite.Connection
 
 @asynccontextmanager
 async def opened_database() -> AsyncIterator[None]:
-    global database  # noqa: PLW0603 - python-socketio hands its handlers nothing to carry it in
+    global database
     async with aiosqlite.connect(database_path) as database:
         await database.execute("PRAGMA journal_mode=WAL")
         await database.execute("PRAGMA synchronous=FULL")
