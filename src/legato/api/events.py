@@ -100,6 +100,7 @@ class Events:
                 from_=asked.from_,
                 to=asked.to,
                 params=asked.params,
+                dialect=_maker(request),
             ),
             key=key_of(request),
         )
@@ -213,6 +214,12 @@ class Events:
 def no_such_event() -> NotFound:
     """No such event in the conversation, or not in the caller's words."""
     return NotFound("event:error:not-found", "The event does not exist in this conversation.")
+
+
+def _maker(request: Request[NewEvent, None]) -> Literal["chat"] | None:
+    """The generation of the client that posts: `@vonage/client-sdk` names no session with what a user writes, while
+    nexmo-client names one with whatever it posts."""
+    return "chat" if request.principal.user is not None and request.body.originating_session is None else None
 
 
 def _dialect(filter_group: str | None) -> Dialect | None:

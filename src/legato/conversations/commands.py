@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from legato.conversations.model import Caller
@@ -72,13 +74,17 @@ class LeaveMember(Command, frozen=True, kw_only=True):
 
 
 class PostEvent(Command, frozen=True, kw_only=True):
-    """Appends (or signals) an event of a creatable type; ``body`` has passed the catalogue."""
+    """Appends (or signals) an event of a creatable type; ``body`` has passed the catalogue.
+
+    ``dialect`` is ``chat`` when a client of that generation posts it.
+    """
 
     type: str
     body: JsonObject
     from_: str | None = None
     to: str | None = None
     params: JsonObject | None = None
+    dialect: Literal["chat"] | None = None
 
 
 class DeleteEvent(Command, frozen=True, kw_only=True):

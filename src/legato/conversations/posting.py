@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from msgspec.structs import replace
 
@@ -28,7 +28,16 @@ def post(command: PostEvent, state: Conversation, world: World) -> Decision:
         return _receipt(command, entry, state, member, world)
     if entry.effect is Effect.EDIT:
         return _edit(command, state, member, world)
-    event = _event(command.type, command.body, state, member, world, to=command.to, params=command.params)
+    event = _event(
+        command.type,
+        command.body,
+        state,
+        member,
+        world,
+        to=command.to,
+        params=command.params,
+        dialect=command.dialect,
+    )
     if entry.storage is Storage.SIGNAL:
         event = replace(event, id=None)
         return Decision(state=state, events=(event,), answer=event)
@@ -45,7 +54,7 @@ def delete(command: DeleteEvent, state: Conversation, world: World) -> Decision:
     _require_author(target, command.by)
     if target.deleted:
         return Decision(state=state)
-    event = _event("event:delete", {"event_id": command.event_id}, state, member, world, about=_about(target))
+    event = _event("event:delete", {"event_id": command.event_id}, state, member, world, about=About.of(target.event))
     kept: JsonObject = {"timestamp": {"deleted": world.now}}
     if "message_type" in target.event.body:
         kept = {"message_type": target.event.body["message_type"], **kept}
@@ -74,7 +83,7 @@ def _receipt(command: PostEvent, entry: EventType, state: Conversation, member: 
     if not CATALOGUE[target.event.type].acknowledged and not command.type.startswith("event:"):
         raise InvalidInput.of("body.event_id", f"must name a message: {target.event.type} takes event:* receipts")
     standing = target.marks.get((member.id, kind))
-    event = _event(command.type, command.body, state, member, world, about=_about(target))
+    event = _event(command.type, command.body, state, member, world, about=About.of(target.event))
     if standing is not None:
         return Decision(state=state, answer=replace(event, id=standing.receipt_id, timestamp=standing.at))
     if target.event.user is not None and target.event.user.id == member.user_id:
@@ -93,7 +102,7 @@ def _edit(command: PostEvent, state: Conversation, member: Member | None, world:
     if "text" not in target.event.body or target.deleted or not CATALOGUE[target.event.type].acknowledged:
         raise InvalidInput.of("body.original_event_id", "must name a text that has not been deleted")
     _require_author(target, command.by)
-    event = _event(command.type, command.body, state, member, world, about=_about(target))
+    event = _event(command.type, command.body, state, member, world, about=About.of(target.event))
     body = {
         **target.event.body,
         "text": command.body["text"],
@@ -112,6 +121,7 @@ def _event(
     to: str | None = None,
     params: JsonObject | None = None,
     about: About | None = None,
+    dialect: Literal["chat"] | None = None,
 ) -> Event:
     return Event(
         type=type_,
@@ -125,6 +135,7 @@ def _event(
         application_id=state.application_id,
         conversation_id=state.id,
         about=about,
+        dialect=dialect,
     )
 
 
@@ -160,7 +171,3 @@ def _require_author(target: Target, by: Caller) -> None:
     author = target.event.user
     if by.user is not None and (author is None or author.id != by.user.id):
         raise Forbidden("Only the author or the application may do this.", code="event:error:permission-denied")
-
-
-def _about(target: Target) -> About:
-    return About(target.event.type, target.event.body.get("message_type"))

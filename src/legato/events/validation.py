@@ -8,6 +8,7 @@ know. The few spellings that are tolerated (an ``event_id`` given as text) are p
 from __future__ import annotations
 
 import re
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
@@ -23,9 +24,21 @@ Body = type[msgspec.Struct] | UnionType
 def check(body: JsonObject, shape: Body) -> None:
     """Raises InvalidInput, naming the field, when ``body`` is not of that shape."""
     try:
-        msgspec.convert(body, shape)
+        if isinstance(shape, type):
+            msgspec.convert(body, shape)
+        else:
+            msgspec.convert({_HELD: body}, _holder(shape))
     except msgspec.ValidationError as error:
         raise _complaint(str(error), shape) from error
+
+
+_HELD = "body"
+
+
+@cache
+def _holder(shape: UnionType) -> type[msgspec.Struct]:
+    """A Struct around a union: msgspec keeps what it learned of a Struct, and learns a bare union anew in each call."""
+    return msgspec.defstruct("Holder", [(_HELD, shape)])
 
 
 def check_size(body: JsonObject, most: int) -> None:
@@ -66,6 +79,8 @@ def _complaint(message: str, shape: Any) -> InvalidInput:
     """What msgspec found, as the API's invalid parameter."""
     found = _MESSAGE.fullmatch(message)
     reason, path = (found["reason"], found["path"] or "") if found else (message, "")
+    if not isinstance(shape, type):
+        path = path.removeprefix("." + _HELD)
     missing = _MISSING.fullmatch(reason)
     if missing:
         path += "." + missing["field"]

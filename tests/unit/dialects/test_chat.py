@@ -41,7 +41,7 @@ def test_the_table_is_over_the_whole_catalogue() -> None:
     assert CHAT.keys() == {entry.name for entry in CATALOGUE}
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(made=everything())
 def test_whatever_is_accepted_can_be_decoded(made: Event) -> None:
     packet = heard(made)
@@ -51,7 +51,7 @@ def test_whatever_is_accepted_can_be_decoded(made: Event) -> None:
         assert made.type not in ("message", "text", "image", "custom:x", "member:joined", "event:delete", "ephemeral")
 
 
-@settings(max_examples=250)
+@settings(max_examples=250, deadline=None)
 @given(made=everything())
 def test_history_holds_what_its_filter_admits_and_nothing_else(made: Event) -> None:
     item = for_history(Dialect.CHAT, made, {"seen_by": {OTHER: AT}}, manner=MANNER)
@@ -61,7 +61,7 @@ def test_history_holds_what_its_filter_admits_and_nothing_else(made: Event) -> N
         assert ("state" in item) is (item["type"] == "message")
 
 
-@settings(max_examples=250)
+@settings(max_examples=250, deadline=None)
 @given(made=everything())
 def test_what_is_heard_is_what_the_catalogue_says(made: Event) -> None:
     packet = heard(made)
