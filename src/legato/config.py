@@ -8,8 +8,8 @@
     legato.toml                           below, or where LEGATO_CONFIG says
 
 ``legato.default.toml`` beside this module lists every setting with its default and what it is for. An empty text stands
-for "not set". Nothing here imports another room: what several of them bound is written here again, and a test holds the
-two together.
+for "not set". No room is imported here, so that commands start fast: what rooms bound is written here again, and a test
+holds the two together.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from legato.installation import Installation
 
 PREFIX: Final = "LEGATO_"
 DEFAULT_FILE: Final = Path(__file__).with_name("legato.default.toml")
@@ -156,6 +158,12 @@ class Settings(BaseSettings):
     def is_sqlite(self) -> bool:
         """Whether the database is a file that only one process may open."""
         return self.database.startswith("sqlite")
+
+    @property
+    def installation(self) -> Installation:
+        """Whoever opens the database first claims this: of a SQLite file the lock lies beside it."""
+        file = self.database.partition("///")[2].partition("?")[0] if self.is_sqlite else ""
+        return Installation(self.data_dir, Path(f"{file}.lock") if file and file != ":memory:" else None)
 
     @property
     def files_dir(self) -> Path:

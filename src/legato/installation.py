@@ -2,7 +2,8 @@
 
 ::
 
-    <data_dir>/legato.lock      held (flock) by whoever has the database open; a server writes where it answers into it
+    <database>.lock             held (flock) by whoever has the database open; a server writes where it answers into it
+                                (<data_dir>/legato.lock when the database is not a file)
     <data_dir>/keys/<id>.pem    private keys of applications made by this machine's command line
 
 The kernel lets go of the lock when its holder ends, however it ends: what the file says counts only while it is held.
@@ -76,9 +77,10 @@ class Claim:
 class Installation:
     """A data directory. It is made, readable by its owner alone, when something is first put into it."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, lock: Path | None = None) -> None:
+        """``lock`` is the file that stands for the right to the database, where that is not in ``data_dir``."""
         self.data_dir = data_dir
-        self._lock = data_dir / "legato.lock"
+        self._lock = lock or data_dir / "legato.lock"
         self._keys = data_dir / "keys"
 
     def claim(self, *, shared: bool = False) -> Claim:
@@ -87,7 +89,8 @@ class Installation:
         With SQLite only one process may have it. Servers on PostgreSQL share it (``shared``); the last one to announce
         itself is the one that commands find.
         """
-        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (self.data_dir, self._lock.parent):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._take(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
@@ -108,7 +111,7 @@ class Installation:
                 announcement = _read(descriptor)
                 # Seen once it may be a dead server's, under the lock of a command that is about to empty the file.
                 if (announcement is not None and announcement == before) or time.monotonic() > deadline:
-                    raise InUseError(self.data_dir, announcement) from None
+                    raise InUseError(self._lock.parent, announcement) from None
                 before = announcement
                 time.sleep(_RETRY_SECONDS)
             else:

@@ -1,0 +1,257 @@
+"""What ``legato doctor`` looks at. Each check looks at one thing, changes nothing, and says what to do."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import os
+import resource
+import shutil
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from legato.cli.client import Client
+from legato.cli.problems import CommandError
+from legato.config import Settings, config_file, unknown_variables
+from legato.installation import InUseError
+
+LITTLE_SPACE: Final = 1024**3  # bytes; a day of a busy server's log
+RENEWAL: Final = timedelta(days=14)  # certificates are commonly renewed 30 days before their end
+SPARE_DESCRIPTORS: Final = 256  # files, the database, requests that are not sockets
+CONNECT_SECONDS: Final = 5
+
+
+class Level(enum.Enum):
+    """How bad it is."""
+
+    GOOD = "ok"
+    DOUBTFUL = "warning"
+    BAD = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    level: Level
+    about: str
+    text: str
+
+
+Check = Callable[[Settings], Iterator[Finding]]
+
+
+def good(about: str, text: str) -> Finding:
+    """All is well."""
+    return Finding(Level.GOOD, about, text)
+
+
+def doubtful(about: str, text: str) -> Finding:
+    """It works, and may not be meant."""
+    return Finding(Level.DOUBTFUL, about, text)
+
+
+def bad(about: str, text: str) -> Finding:
+    """It will not work."""
+    return Finding(Level.BAD, about, text)
+
+
+def check_settings(settings: Settings) -> Iterator[Finding]:
+    """Where settings come from, and variables that are none."""
+    source = config_file()
+    yield good("settings", f"read from {source} and the environment" if source else "read from the environment")
+    for name in unknown_variables(os.environ):
+        yield doubtful("settings", f"{name} is set and there is no such setting")
+    if settings.demo and not is_loopback(settings.host):
+        yield bad("settings", f"demo is on and {settings.host} is reached by others: whoever opens the page is alice")
+
+
+def check_data_directory(settings: Settings) -> Iterator[Finding]:
+    """Whether the directory can be written to, by nobody else, with room to spare."""
+    place = settings.data_dir.absolute()
+    if not place.exists():
+        parent = next(parent for parent in place.parents if parent.exists())
+        if os.access(parent, os.W_OK):
+            yield good("data directory", f"{place} will be made")
+        else:
+            yield bad("data directory", f"{place} does not exist and {parent} cannot be written to")
+        return
+    if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+        yield bad("data directory", f"{place} cannot be written to")
+        return
+    if place.stat().st_mode & 0o077:
+        yield doubtful("data directory", f"{place} can be read by others; it holds secrets: chmod 700 {place}")
+    free = shutil.disk_usage(place).free
+    if free < LITTLE_SPACE:
+        yield doubtful("data directory", f"{free // 1024**2} MB are free at {place}")
+    else:
+        yield good("data directory", f"{place}, {free / 1024**3:.0f} GB free")
+
+
+def check_database(settings: Settings) -> Iterator[Finding]:
+    """Whether the database can be used and is of this build's revision. Not of a SQLite file that a server has."""
+    if settings.is_sqlite:
+        file = Path(settings.database.partition("///")[2])
+        version = sqlite3.sqlite_version
+        if not file.exists():
+            yield good("database", f"{file} will be made (SQLite {version})")
+            return
+        if _server_of(settings) is not None:
+            yield good("database", f"{file} is in use by the server (SQLite {version})")
+            return
+    yield from _revision(settings)
+
+
+def _revision(settings: Settings) -> Iterator[Finding]:
+    from sqlalchemy import create_engine, make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from legato.store.migrate import revision
+
+    url = make_url(settings.database)
+    options = {} if settings.is_sqlite else {"connect_timeout": CONNECT_SECONDS}
+    if not settings.is_sqlite:
+        url = url.set(drivername="postgresql+psycopg")
+    engine = create_engine(url, connect_args=options)
+    shown = url.render_as_string(hide_password=True)
+    try:
+        current, newest = revision(engine)
+    except SQLAlchemyError as error:
+        yield bad("database", f"{shown}: {getattr(error, 'orig', None) or error}".strip())
+        return
+    finally:
+        engine.dispose()
+    if current == newest:
+        yield good("database", f"{shown} is at revision {newest}")
+    elif current is None:
+        yield good("database", f"{shown} is empty and will be filled at the first start")
+    else:
+        yield doubtful("database", f"{shown} is at revision {current}, this build's is {newest}: legato db upgrade")
+
+
+def check_server(settings: Settings) -> Iterator[Finding]:
+    """Whether a server answers here, or could."""
+    try:
+        client = _server_of(settings)
+    except InUseError as error:
+        yield doubtful("server", str(error))
+        return
+    if client is None:
+        yield _port(settings)
+        return
+    try:
+        client.anonymous("GET", "/v1/ping")
+        client.as_account("GET", "/v2/account")
+    except CommandError as error:
+        yield bad("server", f"{client.url} is said to run: {error}")
+    else:
+        yield good("server", f"answers at {client.url}")
+
+
+def _port(settings: Settings) -> Finding:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            return bad("server", f"{settings.host}:{settings.port} cannot be listened on: {error.strerror or error}")
+    return good("server", f"does not run; {settings.host}:{settings.port} is free")
+
+
+def check_tls(settings: Settings) -> Iterator[Finding]:
+    """Whether certificate and key can be used, for how long, and for the public name."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        public = urlsplit(settings.origin)
+        if public.scheme == "http" and not is_loopback(public.hostname or ""):
+            yield doubtful("tls", f"clients reach {settings.origin} without TLS: tokens travel in the clear")
+        return
+    import ssl
+
+    from cryptography import x509
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key)
+        certificate = x509.load_pem_x509_certificate(settings.tls_certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        yield bad("tls", f"{settings.tls_certificate} and {settings.tls_key} cannot be used: {error}")
+        return
+    ends = certificate.not_valid_after_utc
+    if ends <= datetime.now(UTC):
+        yield bad("tls", f"{settings.tls_certificate} ended on {ends:%Y-%m-%d}")
+    elif ends <= datetime.now(UTC) + RENEWAL:
+        yield doubtful("tls", f"{settings.tls_certificate} ends on {ends:%Y-%m-%d}")
+    else:
+        yield good("tls", f"{settings.tls_certificate} is valid until {ends:%Y-%m-%d}")
+    host = urlsplit(settings.origin).hostname or ""
+    if not _names(certificate, host):
+        yield doubtful("tls", f"{settings.tls_certificate} does not name {host}: clients will refuse it")
+
+
+def _names(certificate: object, host: str) -> bool:
+    from cryptography import x509
+
+    assert isinstance(certificate, x509.Certificate)  # noqa: S101 - imported late, so not in the signature
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return False
+    try:
+        return ipaddress.ip_address(host) in names.get_values_for_type(x509.IPAddress)
+    except ValueError:
+        wildcard = "*." + host.partition(".")[2]  # RFC 6125 6.4.3: a wildcard is the whole left-most label
+        return any(name.lower() in (host, wildcard) for name in names.get_values_for_type(x509.DNSName))
+
+
+def check_limits(settings: Settings) -> Iterator[Finding]:
+    """Whether the system allows as many files as sockets may come."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.max_sockets + SPARE_DESCRIPTORS
+    if most != resource.RLIM_INFINITY and most < wanted:
+        yield doubtful("limits", f"{most} open files are allowed, max_sockets = {settings.max_sockets} wants {wanted}")
+    else:
+        yield good("limits", f"{allowed} open files at the start, {'any number' if most < 0 else most} at most")
+
+
+def check_keys(settings: Settings) -> Iterator[Finding]:
+    """Whether the private keys that are kept here are keys."""
+    from legato.auth import load_private
+
+    installation = settings.installation
+    kept = installation.applications()
+    for application_id in kept:
+        try:
+            load_private(installation.key(application_id) or "")
+        except ValueError as error:
+            yield bad("keys", f"the kept key of {application_id} {error}")
+    yield good("keys", f"{len(kept)} private keys are kept in {settings.data_dir / 'keys'}")
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    check_settings,
+    check_data_directory,
+    check_database,
+    check_server,
+    check_tls,
+    check_limits,
+    check_keys,
+)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches that address or name."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _server_of(settings: Settings) -> Client | None:
+    announcement = settings.installation.server()
+    return None if announcement is None else Client.announced(announcement)

@@ -1,0 +1,106 @@
+"""A running server, asked over HTTP."""
+
+from __future__ import annotations
+
+import ssl
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from typing import Any, Final
+
+import msgspec
+
+from legato.cli.problems import CommandError
+from legato.config import Settings
+from legato.installation import Announcement
+
+TIMEOUT_SECONDS: Final = 30.0
+MAX_ANSWER: Final = 64 * 1024 * 1024  # bytes; a hundred events of the largest kind are a hundredth of it
+
+
+class AnswerError(CommandError):
+    """The server refused: its HTTP status and its own words."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Client:
+    """Asks one server. ``account`` is key and secret, for what needs them."""
+
+    def __init__(self, url: str, account: tuple[str, str] | None, trust: ssl.SSLContext | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._account = account
+        self._trust = trust
+
+    @classmethod
+    def announced(cls, announcement: Announcement) -> Client:
+        """The server on this machine that said so."""
+        trust = None
+        if announcement.certificate is not None:
+            # It is our own server, under an address that its certificate need not name: that very certificate is
+            # what is trusted.
+            trust = ssl.create_default_context(cafile=announcement.certificate)
+            trust.check_hostname = False
+            trust.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+        return cls(announcement.url, (announcement.api_key, announcement.secret), trust)
+
+    @classmethod
+    def named(cls, url: str, settings: Settings) -> Client:
+        """The server at a URL, with the account of the settings."""
+        if not url.startswith(("http://", "https://")):
+            raise CommandError(f"{url} is not the URL of a server: it must begin with http:// or https://")
+        if settings.api_key is None or settings.api_secret is None:
+            return cls(url, None)
+        return cls(url, (settings.api_key, settings.api_secret.get_secret_value()))
+
+    def as_account(self, method: str, path: str, body: Any = None) -> Any:
+        """The answer to a request of the account's owner, decoded. Raises AnswerError, CommandError."""
+        if self._account is None:
+            raise CommandError("set LEGATO_API_KEY and LEGATO_API_SECRET to the account of that server")
+        credentials = b64encode(":".join(self._account).encode()).decode()
+        return self._ask(method, path, body, f"Basic {credentials}")
+
+    def as_bearer(self, token: str, method: str, path: str, body: Any = None) -> Any:
+        """The same with a token."""
+        return self._ask(method, path, body, f"Bearer {token}")
+
+    def anonymous(self, method: str, path: str) -> Any:
+        """The same with nothing."""
+        return self._ask(method, path, None, None)
+
+    def _ask(self, method: str, path: str, body: Any, authorization: str | None) -> Any:
+        headers = {"Accept": "application/json", "User-Agent": "legato"}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        data = None
+        if body is not None:
+            data, headers["Content-Type"] = msgspec.json.encode(body), "application/json"
+        request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - http(s) only
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=self._trust) as answer:  # noqa: S310
+                return _decoded(answer.read(MAX_ANSWER))
+        except urllib.error.HTTPError as refused:
+            with refused:
+                raise AnswerError(refused.code, _words(refused.code, refused.read(MAX_ANSWER))) from refused
+        except (urllib.error.URLError, OSError) as error:
+            reason = getattr(error, "reason", error)
+            raise CommandError(f"there is no answer from {self.url}: {reason}") from error
+
+
+def _decoded(content: bytes) -> Any:
+    try:
+        return msgspec.json.decode(content) if content else None
+    except msgspec.DecodeError as error:
+        raise CommandError("the answer is not Legato's: another program listens there") from error
+
+
+def _words(status: int, content: bytes) -> str:
+    try:
+        body = msgspec.json.decode(content, type=dict)
+    except msgspec.DecodeError:
+        body = {}
+    words = str(body.get("detail") or body.get("description") or f"the server answered {status}")
+    reasons = [each["reason"] for each in body.get("invalid_parameters", ()) if isinstance(each, dict)]
+    return " ".join([words, *reasons])
