@@ -28,7 +28,7 @@ class InvalidParameter:
     reason: str
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - it is an answer to a caller, no error of the program
     """A refused request: ``code`` for machines, ``detail`` says what the caller should change."""
 
     status = 400
