@@ -1,6 +1,6 @@
 """Appends through ``Log.submit``, without REST and sessions: what the log and its store alone can do.
 
-    python -m bench.appends DATABASE_URL IN_FLIGHT WARM_S SECONDS
+    python -m bench.appends DATABASE_URL IN_FLIGHT WARM_S SECONDS [PID of the database server]
 
 One conversation takes them all; its members post texts of 400 bytes, each waiting for its commit. Prints one line of
 JSON. Run by itself so that it has a process, and a core, of its own.
@@ -16,6 +16,8 @@ from typing import Final
 
 import uvloop
 
+from bench.machine import SERVER_CORE, core_busy_s
+from bench.process import cpu_s, family
 from legato.conversations import Caller, CreateConversation, JoinMember, PostEvent
 from legato.events.envelope import Person
 from legato.events.ids import RandomIds
@@ -28,7 +30,7 @@ MEMBERS: Final = 64
 TEXT: Final = "x" * 305
 
 
-async def measure(url: str, in_flight: int, warm_s: float, seconds: float) -> dict[str, float]:
+async def measure(url: str, in_flight: int, warm_s: float, seconds: float, database: int | None) -> dict[str, float]:
     """Appends per second over ``seconds`` after ``warm_s``, and the CPU time this process took for them."""
     store = Store(url)
     await store.open()
@@ -50,13 +52,10 @@ async def measure(url: str, in_flight: int, warm_s: float, seconds: float) -> di
 
     posters = [asyncio.create_task(poster(commands[i % MEMBERS])) for i in range(in_flight)]
     await asyncio.sleep(warm_s)
-    before, started, cpu = done, time.perf_counter(), time.process_time()
+    before = _clocks(done, database)
     await asyncio.sleep(seconds)
-    measured = {
-        "appends": done - before,
-        "seconds": time.perf_counter() - started,
-        "cpu_s": time.process_time() - cpu,
-    }
+    after = _clocks(done, database)
+    measured = {name: after[name] - before[name] for name in after}
     running = False
     await asyncio.gather(*posters)
     head = (await log.conversation(conversation_id, APPLICATION)).sequence
@@ -65,6 +64,16 @@ async def measure(url: str, in_flight: int, warm_s: float, seconds: float) -> di
     # Every append that was answered has its number: joins first, then texts, without a gap.
     assert head == MEMBERS + done, f"{done} appends were answered, the log ends at {head}"
     return measured
+
+
+def _clocks(appends: int, database: int | None) -> dict[str, float]:
+    return {
+        "appends": appends,
+        "seconds": time.perf_counter(),
+        "server_cpu_s": time.process_time(),
+        "client_cpu_s": cpu_s(family(database)) if database else 0.0,
+        "core0_s": core_busy_s(SERVER_CORE),
+    }
 
 
 async def _conversation(log: Log) -> tuple[str, list[Person]]:
@@ -87,4 +96,6 @@ async def _conversation(log: Log) -> tuple[str, list[Person]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(measure(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))))
+    url, in_flight, warm_s, seconds, *pid = sys.argv[1:]
+    measured = measure(url, int(in_flight), float(warm_s), float(seconds), int(pid[0]) if pid else None)
+    print(json.dumps(uvloop.run(measured)))

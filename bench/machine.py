@@ -33,6 +33,15 @@ def prepare() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def core_busy_s(core: int) -> float:
+    """Seconds that a core has been busy with anything since the machine started."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        if line.startswith(f"cpu{core} "):
+            user, nice, system, _idle, _waiting, irq, softirq = map(int, line.split()[1:8])
+            return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+    raise SystemExit(f"There is no core {core}.")
+
+
 def describe() -> str:
     """The class of machine, such as ``2-core x86_64 VM, Linux 6.1, Python 3.11``."""
     kind = "VM" if "hypervisor" in Path("/proc/cpuinfo").read_text() else "machine"

@@ -84,6 +84,7 @@ class World:
         content = json.loads((directory / "world.json").read_text())
         self.directory = directory
         self.admin: str = content["admin"]
+        self.application_id: str = content["application_id"]
         self.made_at: float = content["made_at"]
         self._sessions = [Session(*fields) for fields in content["sessions"]]
 
@@ -97,17 +98,29 @@ class World:
         return chosen
 
     @contextmanager
-    def served(self) -> Iterator[Product]:
-        """A running Legato on a copy of the world."""
+    def copied(self) -> Iterator[Path]:
+        """A copy of the world's data directory, gone afterwards."""
         with TemporaryDirectory(dir=BUILD) as name:
             directory = Path(name) / "data"
             shutil.copytree(self.directory / "data", directory)
-            product = Product(directory)
-            product.start()
-            try:
-                yield product
-            finally:
-                product.stop()
+            yield directory
+
+    @contextmanager
+    def served(self) -> Iterator[Product]:
+        """A running Legato on a copy of the world."""
+        with self.copied() as directory, running(directory) as product:
+            yield product
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[Product]:
+    """A running Legato on a data directory."""
+    product = Product(directory)
+    product.start()
+    try:
+        yield product
+    finally:
+        product.stop()
 
 
 class Rest:
@@ -145,16 +158,12 @@ def world(*, reuse: bool = False) -> World:
             return found
     shutil.rmtree(WORLD, ignore_errors=True)
     (WORLD / "data").mkdir(parents=True)
-    product = Product(WORLD / "data")
-    product.start()
-    try:
+    with running(WORLD / "data") as product:
         made_at = time.time()
         application = product.application()
         admin = application.token(ttl=TOKEN_LIFE_S)
         sessions = _populate(Rest(product.port, admin), application)
-    finally:
-        product.stop()
-    content = {"admin": admin, "made_at": made_at, "sessions": sessions}
+    content = {"admin": admin, "application_id": application.id, "made_at": made_at, "sessions": sessions}
     (WORLD / "world.json").write_text(json.dumps(content))
     return World(WORLD)
 

@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 from bench.fleet import BUILD, Protocol, Session
 from bench.process import ServerProcess, free_port
+
 from legato.auth import CLIENT_ACL, KeyPair, generate, mint
 
 HERE: Final = Path(__file__).parent
@@ -40,7 +41,7 @@ class Peer(NamedTuple):
     protocol: Protocol
     install: Callable[[], None]
     version: Callable[[], str]
-    start: Callable[[], Iterator[Running]]
+    start: Callable[[], AbstractContextManager[Running]]
 
 
 def _install_python_socketio() -> None:

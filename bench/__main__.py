@@ -1,0 +1,159 @@
+"""``python -m bench``: measures, prints, and writes RESULTS.md. See README.md."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import platform
+import sys
+from collections.abc import Sequence
+from functools import partial
+from importlib.metadata import version
+from typing import Final
+
+import cryptography
+import msgspec
+import sqlalchemy
+import uvicorn
+
+import legato
+from bench import crowd, long_log, machine, report, rooms, stores
+from bench.fleet import HERE
+from bench.measure import Result, Row, Scenario
+from bench.peers import measured as peers
+from bench.peers.peer import PEERS
+from bench.product import world
+
+# What a disturbed or void run may be tried again, for all of a scenario's runs together.
+EXTRA_TRIES: Final = 3
+
+SHARES: Final = (
+    "*server* and *client* are shares of the core that each has to itself; for PostgreSQL, *client* is the database."
+)
+
+# Each scenario with the rows it gives, in the order of the table.
+SCENARIOS: Final = (
+    (rooms.ten_senders, (rooms.TEN_SENDERS,)),
+    (rooms.per_delivery, (rooms.PER_DELIVERY,)),
+    (rooms.one_sender, (rooms.ONE_SENDER,)),
+    (rooms.receipts, (rooms.RECEIPTS,)),
+    (rooms.latency, (rooms.LATENCY,)),
+    (crowd.crowd, (crowd.MEMORY, crowd.SESSION_MEMORY, crowd.CONNECTS)),
+    (crowd.restart, (crowd.RESTART,)),
+    (rooms.rest_append, (rooms.APPEND, rooms.APPEND_P99)),
+)
+STORES: Final = ((stores.sqlite, (stores.SQLITE,)), (stores.postgres, (stores.POSTGRES,)))
+
+
+class Bench:
+    """One run of the bench: which rows, how often, and what came of it."""
+
+    def __init__(self, *, repeat: int, only: Sequence[str]):
+        self.repeat = repeat
+        self.only = only
+        self.results: list[Result] = []
+
+    def wants(self, rows: Sequence[Row]) -> bool:
+        """Whether one of ``rows`` was asked for."""
+        return not self.only or any(row.key in self.only for row in rows)
+
+    def measure(self, scenario: Scenario, rows: Sequence[Row]) -> dict[str, Result]:
+        """Runs a scenario ``repeat`` times, and again where a run was void or disturbed."""
+        results = {row.key: Result(row) for row in rows}
+        tries = 0
+        while tries < self.repeat + EXTRA_TRIES and any(_clean(each) < self.repeat for each in results.values()):
+            tries += 1
+            for key, run in scenario().items():
+                results[key].runs.append(run)
+        return results
+
+    def product(self, scenario: Scenario, rows: Sequence[Row]) -> None:
+        """Measures rows of Legato and prints them."""
+        for result in self.measure(scenario, rows).values():
+            self.results.append(result)
+            print(report.aligned(report.line(result)), flush=True)
+
+
+def main() -> None:
+    """Everything, or what the arguments name."""
+    arguments = _arguments()
+    machine.prepare()
+    bench = Bench(repeat=arguments.repeat, only=arguments.rows)
+    print(f"Legato {legato.__version__} on a {machine.describe()}; medians of {bench.repeat} runs\n")
+    print(report.aligned(report.HEAD))
+    if any(bench.wants(rows) for _, rows in SCENARIOS) or bench.wants((long_log.LONG_LOG,)):
+        made = world(reuse=arguments.reuse)
+        for scenario, rows in SCENARIOS:
+            if bench.wants(rows):
+                bench.product(partial(scenario, made), rows)
+    for scenario_of_store, rows in STORES:
+        if bench.wants(rows):
+            bench.product(scenario_of_store, rows)
+    if bench.wants((long_log.LONG_LOG,)):
+        with long_log.filled(made) as (product, logs):
+            bench.product(partial(long_log.long_log, product, logs), (long_log.LONG_LOG,))
+    beside = "" if arguments.no_peers or bench.only else _peers(bench)
+    if not bench.only:
+        _write(bench, beside)
+    missed = [result.row.key for result in bench.results if not result.is_met]
+    if missed:
+        sys.exit(f"Not met: {', '.join(missed)}")
+
+
+def _arguments() -> argparse.Namespace:
+    keys = [row.key for _, rows in (*SCENARIOS, *STORES) for row in rows] + [long_log.LONG_LOG.key]
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"only these: {', '.join(keys)}")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each row (3)")
+    parser.add_argument("--reuse", action="store_true", help="keep the people and rooms of the last run")
+    parser.add_argument("--no-peers", action="store_true", help="measure Legato alone")
+    arguments = parser.parse_args()
+    unknown = set(arguments.rows) - set(keys)
+    if unknown:
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    return arguments
+
+
+def _clean(result: Result) -> int:
+    return len([run for run in result.runs if not run.faults and not run.is_noisy])
+
+
+def _peers(bench: Bench) -> str:
+    measured, versions = {}, {}
+    for peer in PEERS:
+        peer.install()
+        versions[peer.name] = peer.version()
+        results: dict[str, Result] = {}
+        for scenario, rows in (
+            (peers.rooms, (rooms.TEN_SENDERS, rooms.LATENCY, rooms.ONE_SENDER)),
+            (peers.ten_rooms, (rooms.PER_DELIVERY,)),
+            (peers.crowd, (crowd.SESSION_MEMORY, crowd.CONNECTS)),
+        ):
+            results |= bench.measure(partial(scenario, peer), rows)
+        measured[peer.name] = results
+        told = ", ".join(f"{each.row.key} {each.row.shown(each.value or 0)}" for each in results.values())
+        print(f"{peer.name} {versions[peer.name]} ({peer.durable}): {told}", flush=True)
+    ours = {result.row.key: result.value for result in bench.results if result.value is not None}
+    table = report.compared(peers.COMPARED, ours, measured, versions)
+    print(f"\n{table}")
+    return table
+
+
+def _write(bench: Bench, beside: str) -> None:
+    packages = f"Python {platform.python_version()}, SQLAlchemy {sqlalchemy.__version__}, uvicorn {uvicorn.__version__}"
+    packages += f", uvloop {version('uvloop')}, msgspec {msgspec.__version__}, cryptography {cryptography.__version__}"
+    today = dt.datetime.now(dt.UTC).date()
+    parts = [
+        "# What the bench measured last",
+        f"{today}, Legato {legato.__version__}, {machine.describe()}. {packages}.",
+        f"Medians of {bench.repeat} runs; how each row is measured stands in [README.md](README.md). {SHARES}",
+        report.markdown(bench.results),
+        report.notes(bench.results),
+    ]
+    if beside:
+        parts += ["## Beside it, in the same run", "How many times better Legato is, then the other's number.", beside]
+    (HERE / "RESULTS.md").write_text("\n\n".join(parts) + "\n")
+
+
+if __name__ == "__main__":
+    main()
