@@ -216,7 +216,7 @@ class Application:
 def run(settings: Settings, *, on_ready: Callable[[Application], None] = lambda _app: None) -> None:
     """Serves until SIGTERM or SIGINT. Raises InUseError when another process has the data directory."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    claim = Installation(settings.data_dir).claim(shared=not settings.is_sqlite)
+    claim = settings.installation.claim(shared=not settings.is_sqlite)
     try:
         uvloop.run(_serve(settings, claim.announce, on_ready))
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class CommandError(Exception):
     """A sentence for whoever typed the command: what is wrong and what to do."""
@@ -21,6 +23,8 @@ def told(error: Exception) -> str | None:
         return f"{error}{hint}"
     if isinstance(error, (CommandError, SettingsError)):
         return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+        return f"{error.filename or 'the address cannot be listened on'}: {error.strerror}"
     return _of_the_database(error)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from legato.app import Application
+    from legato.config import Settings
+
 HostOption = Annotated[str | None, typer.Option(help="The address to listen on.", show_default=False)]
-PortOption = Annotated[
-    int | None, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.", show_default=False)
-]
+PortOption = Annotated[int | None, typer.Option(min=1, max=65535, help="The port to listen on.", show_default=False)]
 
 
 def dev(
@@ -21,23 +23,21 @@ def dev(
     """Start a server to try: a demo application, the users alice and bob, and a page on the same port."""
     import tempfile
 
-    from legato.app import create_app
     from legato.config import load
 
     if not memory:
-        create_app(load(demo=True, host=host, port=port)).run()
+        _run(load(demo=True, host=host, port=port))
         return
     # A directory in memory where the system has one: the same database as ever, gone at the end.
     shared_memory = Path("/dev/shm")  # noqa: S108 - a private directory is made below it
     place = shared_memory if shared_memory.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="legato-", dir=place) as directory:
-        data = {"data_dir": Path(directory), "database_url": f"sqlite:///{directory}/legato.db"}
-        create_app(load(demo=True, host=host, port=port, **data)).run()
+        data: dict[str, Any] = {"data_dir": Path(directory), "database_url": f"sqlite:///{directory}/legato.db"}
+        _run(load(demo=True, host=host, port=port, **data))
 
 
 def serve(host: HostOption = None, port: PortOption = None) -> None:
     """Start the server."""
-    from legato.app import create_app
     from legato.cli.problems import CommandError
     from legato.config import load
 
@@ -46,4 +46,27 @@ def serve(host: HostOption = None, port: PortOption = None) -> None:
         path: Path | None = getattr(settings, name)
         if path is not None and not path.is_file():
             raise CommandError(f"{name}: there is no file {path}")
-    create_app(settings).run()
+    _run(settings)
+
+
+def _run(settings: Settings) -> None:
+    """Serves until told to stop."""
+    from legato.app import run
+
+    run(settings, on_ready=_greet)
+
+
+def _greet(app: Application) -> None:
+    from legato import __version__
+    from legato.cli.output import note
+
+    settings = app.settings
+    note(f"Legato {__version__} answers at {settings.origin}")
+    if settings.demo:
+        kept = settings.installation.applications()
+        note(
+            f"  the page       {settings.origin}/\n"
+            f"  application    {kept[-1] if kept else ''}\n"
+            f"  users          alice, bob (a token: legato token alice)\n"
+            f"  data           {settings.data_dir.absolute()}"
+        )
