@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, and refuse to begin without a peer where none may be missing."""
     config.addinivalue_line("markers", "crash: kills servers under load, LEGATO_CRASHES times for each store")
     config.addinivalue_line("markers", "interop: drives the official SDKs")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show, with a failure, what the test's servers have logged."""
+    report = yield
+    if report.failed:
+        made = getattr(item, "funcargs", {})
+        servers = [value for value in (made.get("server"), getattr(made.get("world"), "server", None)) if value]
+        for server in {id(one): one for one in servers}.values():
+            report.sections.append((f"log of {server.url}", server.log.read_text(errors="replace")[-6000:]))
+    return report
 
 
 def missing(what: str) -> None:

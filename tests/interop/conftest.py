@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -15,6 +16,7 @@ from legato.testing.server import Answer, Application, Server
 from tests.conftest import missing
 
 from .catalogue import faults
+from .chromium import Page, app_host, browser
 from .clients import MODULES, Chat, Host, Nexmo, NodeProcess, Sdk
 
 
@@ -50,6 +52,7 @@ class World:
         self._stack = stack
         self._chromium: Any = None
         self._origin = ""
+        self._opening = asyncio.Lock()
 
     @property
     def url(self) -> str:
@@ -71,6 +74,18 @@ class World:
         """A REST call with the application's token, or a user's."""
         token = self.application.token() if user is None else self.token(user)
         return self.server.request(method, path, body, token=token)
+
+    def member(self, cid: str, name: str) -> str:
+        """The id of the user's invited or joined member."""
+        page = self.rest("GET", f"/v1/conversations/{cid}/members?page_size=100")
+        found = [
+            item["id"]
+            for item in page.body["_embedded"]["members"]
+            if item["_embedded"]["user"]["name"] == name and item["state"] != "LEFT"
+        ]
+        assert len(found) == 1, page
+        member_id: str = found[0]
+        return member_id
 
     def log(self, cid: str) -> list[dict[str, Any]]:
         """Every event of a conversation as its application reads it, in order."""
@@ -102,14 +117,16 @@ class World:
     async def _open(self, driver: str, host: str) -> Host:
         if host == "node":
             return await NodeProcess.start(driver)
-        from .chromium import Page, app_host, browser
+        async with self._opening:
+            await self._open_chromium()
+        return await Page.open(self._chromium, self._origin, driver)
 
+    async def _open_chromium(self) -> None:
         if self._chromium is None:
             if shutil.which("chromium") is None:
                 missing("Chromium is not installed. On Debian, as root: apt-get install chromium")
             self._chromium = await self._stack.enter_async_context(browser())
             self._origin = await self._stack.enter_async_context(app_host())
-        return await Page.open(self._chromium, self._origin, driver)
 
 
 async def _closed(world: World, stack: AsyncExitStack) -> None:
@@ -152,16 +169,3 @@ def picture() -> bytes:
     out = BytesIO()
     Image.linear_gradient("L").resize((160, 120)).save(out, "PNG")
     return out.getvalue()
-
-
-@pytest.fixture
-async def make_short_grace(make_server: Callable[..., Server], npm_clients: None) -> AsyncIterator[World]:
-    """A server that ends a session one second after its token."""
-    stack = AsyncExitStack()
-    made = World(make_server(settings={"LEGATO_TOKEN_GRACE_SECONDS": "1"}), stack)
-    try:
-        yield made
-    except BaseException:
-        await stack.aclose()
-        raise
-    await _closed(made, stack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -55,13 +56,18 @@ MESSAGES: dict[str, tuple[list[Any], str, dict[str, Any]]] = {
 
 
 @pytest.fixture
-async def alice(world: World, host: str) -> Chat:
-    return await world.chat("alice", host=host)
+async def both(world: World, host: str) -> list[Chat]:
+    return await asyncio.gather(world.chat("alice", host=host), world.chat("bob", host=host))
 
 
 @pytest.fixture
-async def bob(world: World, host: str) -> Chat:
-    return await world.chat("bob", host=host)
+def alice(both: list[Chat]) -> Chat:
+    return both[0]
+
+
+@pytest.fixture
+def bob(both: list[Chat]) -> Chat:
+    return both[1]
 
 
 async def meet(alice: Chat, bob: Chat) -> str:
@@ -144,7 +150,7 @@ def bob_member(page: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("method", MESSAGES)
 async def test_a_message_of_each_kind_arrives_and_is_in_the_history(world: World, method: str) -> None:
-    alice, bob = await world.chat("alice"), await world.chat("bob")
+    alice, bob = await asyncio.gather(world.chat("alice"), world.chat("bob"))
     cid = await meet(alice, bob)
     arguments, kind, body = MESSAGES[method]
     await alice.client(method, cid, *arguments)

@@ -19,7 +19,7 @@ REFUSALS = {
     "unknown application": ("system:error:invalid-token", "session:error:invalid-token"),
     "expired": ("system:error:expired-token", "session:error:expired-token"),
     "unknown user": ("user:error:not-found", "session:error:invalid-token"),
-    "no user": ("system:error:invalid-token", "session:error:invalid-token"),
+    "no user": ("system:error:permission", "system:error:permission"),
     "no access to sessions": ("system:error:permission", "system:error:permission"),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from .clients import Chat, Nexmo
@@ -9,13 +11,18 @@ from .conftest import World
 
 
 @pytest.fixture
-async def alice(world: World) -> Nexmo:
-    return await world.nexmo("alice")
+async def both(world: World) -> tuple[Nexmo, Chat]:
+    return await asyncio.gather(world.nexmo("alice"), world.chat("bob"))
 
 
 @pytest.fixture
-async def bob(world: World) -> Chat:
-    return await world.chat("bob")
+def alice(both: tuple[Nexmo, Chat]) -> Nexmo:
+    return both[0]
+
+
+@pytest.fixture
+def bob(both: tuple[Nexmo, Chat]) -> Chat:
+    return both[1]
 
 
 async def meet(alice: Nexmo, bob: Chat) -> str:

@@ -13,7 +13,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -56,6 +56,8 @@ class Server:
     ``database_url`` is SQLite below ``directory`` unless given. With an ``authority`` it speaks TLS. ``settings`` are
     environment variables. ``before`` is put before the command line: ``("strace", …)``.
     """
+
+    command: ClassVar[tuple[str, ...]] = (sys.executable, "-m", "legato", "serve")
 
     def __init__(
         self,
@@ -101,7 +103,7 @@ class Server:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEGATO_")}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own arguments, no shell
-                [*self._before, sys.executable, "-m", "legato", "serve"],
+                [*self._before, *self.command],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

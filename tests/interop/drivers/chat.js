@@ -28,10 +28,10 @@ export function drive({ VonageClient }, tell) {
     },
 
     // Log in where failure is what is looked for: the error, and nothing else, is the result.
-    async failToLogin({ config, token }) {
+    async failToLogin({ config, token, session }) {
       make(config)
       try {
-        await client.createSession(token)
+        await client.createSession(token, session ?? null)
       } catch (error) {
         return event(error)
       }

@@ -24,9 +24,12 @@ export function drive(NexmoClient, tell, surroundings) {
   }
 
   // Listen to a conversation from the moment the SDK makes its object, so that no first event is missed.
+  const overheard = new WeakSet()
   const overhear = (conversations) => {
     const set = conversations.set.bind(conversations)
     conversations.set = (cid, made) => {
+      if (overheard.has(made)) return set(cid, made)
+      overheard.add(made)
       made.on('*', (name, ...args) => tell('conversation', name, { cid, args: plain(args) }))
       return set(cid, made)
     }
@@ -77,7 +80,7 @@ export function drive(NexmoClient, tell, surroundings) {
     },
 
     async kick({ cid, member, reason }) {
-      return plain(await conversation(cid).members.get(member).kick(reason))
+      return plain(await (await conversation(cid).getMember(member)).kick(reason))
     },
 
     // Turn the last page that `list` (getEvents, getMembers …) answered: `way` is Next or Prev.
