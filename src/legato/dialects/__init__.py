@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from legato.dialects.chat import CHAT
-from legato.dialects.classic import CLASSIC, has_audio
+from legato.dialects.classic import CLASSIC
 from legato.dialects.dialect import PLAIN, Dialect, Manner
 from legato.dialects.form import SocketEvent, State
 from legato.dialects.history import CHAT_EVENTS, EVERYTHING, HistoryFilter, for_history, history_filter
@@ -23,6 +23,5 @@ __all__ = [
     "for_history",
     "for_socket",
     "for_webhook",
-    "has_audio",
     "history_filter",
 ]

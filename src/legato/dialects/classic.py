@@ -49,10 +49,10 @@ def _invited(event: Event, manner: Manner) -> Rendered | None:
     named = inviter.name if inviter is not None else body.get("invited_by")
     body = {**body, "invited_by": named}
     actor = (event.author.member_id if event.author else None) or event.from_
-    return Rendered(event.type, body, embed(None if has_audio(body) else event.user, actor))
+    return Rendered(event.type, body, embed(None if _has_audio(body) else event.user, actor))
 
 
-def has_audio(body: JsonObject) -> bool:
+def _has_audio(body: JsonObject) -> bool:
     """Whether an invitation is one to a call."""
     media = body.get("media")
     settings = media.get("audio_settings") if isinstance(media, dict) else None

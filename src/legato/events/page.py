@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from legato.events import CATALOGUE, Audience, Creator, EventType, Performer, Storage
+from legato.events import CATALOGUE, Audience, Creator, EventType, JsonObject, Performer, Storage
 
 _HEAD = """# Events
 
@@ -14,6 +14,8 @@ Every event type of the platform, made from the catalogue by `python -m legato.e
 - *Kept* events have a number in their conversation's log; a *signal* passes through and is not kept, so its webhook is
   sent once and never repeated; the *application* alone is told the rest.
 - *Heard by* says which sessions are told.
+
+A body may have more keys than its table names: they are kept. Fields in **bold** must be there.
 """
 _KEPT = {Storage.LOG: "kept", Storage.SIGNAL: "signal", Storage.APPLICATION: "application"}
 _HEARD = {
@@ -22,12 +24,24 @@ _HEARD = {
     Audience.SESSION: "one session",
     Audience.NONE: "nobody",
 }
+_BOUNDS = {
+    "minLength": "length from {}",
+    "maxLength": "length to {}",
+    "minimum": "from {}",
+    "maximum": "to {}",
+    "pattern": "matches `{}`",
+}
 _CREATORS = {Creator.USER: "users", Creator.ADMIN: "applications", Creator.SERVER: "the server"}
 
 
 def page() -> str:
     """The page, in Markdown."""
-    return "\n".join((_HEAD, *(_section(entry) for entry in sorted(CATALOGUE, key=lambda entry: entry.name))))
+    entries = sorted(CATALOGUE, key=lambda entry: entry.name)
+    shaped = [entry.body for entry in entries if entry.body is not None]
+    bodies, shapes = msgspec.json.schema_components(shaped, ref_template="{name}")
+    own = {each["$ref"] for body in bodies for each in body.get("anyOf", [body])}
+    parts = [f"### {name}\n\n{_table(shape)}\n" for name, shape in sorted(shapes.items()) if name not in own]
+    return "\n".join((_HEAD, *map(_section, entries), "## Parts\n", *parts))
 
 
 def _section(entry: EventType) -> str:
@@ -42,7 +56,42 @@ def _section(entry: EventType) -> str:
     if entry.performer is Performer.CALLS:
         facts.append("needs calls")
     example = msgspec.json.format(msgspec.json.encode(entry.example), indent=2).decode()
-    return f"## {entry.name}\n\n{entry.summary}\n\n{' · '.join(facts)}\n\n```json\n{example}\n```\n"
+    parts = (f"## {entry.name}", entry.summary, " · ".join(facts), *_tables(entry), f"```json\n{example}\n```\n")
+    return "\n\n".join(parts)
+
+
+def _tables(entry: EventType) -> list[str]:
+    """The fields of the body, in one table for each kind it can be of."""
+    if entry.body is None:
+        return []
+    (body,), shapes = msgspec.json.schema_components([entry.body], ref_template="{name}")
+    tables = [_table(shapes[each["$ref"]]) for each in body.get("anyOf", [body])]
+    return [table for table in tables if table]
+
+
+def _table(shape: JsonObject) -> str:
+    rows = [
+        f"| {f'**{name}**' if name in shape['required'] else name} | {_words(field)} |"
+        for name, field in shape["properties"].items()
+    ]
+    # Docstrings write code between two backticks, Markdown between one.
+    said = shape["description"].replace("``", "`")
+    return "\n".join((said, "", "| field | value |", "|---|---|", *rows)) if rows else ""
+
+
+def _words(field: JsonObject) -> str:
+    """The type of a field and its bounds."""
+    if "$ref" in field:
+        return f"[{field['$ref']}](#{field['$ref'].lower()})"
+    if "anyOf" in field:
+        return " or ".join(_words(each) for each in field["anyOf"])
+    if "enum" in field:
+        return " or ".join(f"`{each}`" for each in field["enum"])
+    if field.get("type") == "array":
+        return f"list of {_words(field['items'])}"
+    bounds = [text.format(field[key]) for key, text in _BOUNDS.items() if key in field]
+    kind = str(field.get("type", "anything"))
+    return f"{kind} ({', '.join(bounds)})" if bounds else kind
 
 
 if __name__ == "__main__":

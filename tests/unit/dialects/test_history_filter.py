@@ -76,7 +76,6 @@ def test_the_public_names_are_these() -> None:
             "for_history",
             "for_socket",
             "for_webhook",
-            "has_audio",
             "history_filter",
         ]
     )
