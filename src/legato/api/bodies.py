@@ -21,6 +21,9 @@ MAX_IMAGE_URL: Final = 2_048
 # A user's custom data is part of every event the user makes.
 MAX_USER_DATA: Final = 4_096
 MAX_CONVERSATION_DATA: Final = 16_384
+# A member's channel and media are part of every event about it.
+MAX_MEMBER_DATA: Final = 4_096
+MAX_PARAMS: Final = 4_096
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME, pattern=NO_NUL)]
 ConversationName = Annotated[str, Meta(min_length=1, max_length=MAX_CONVERSATION_NAME, pattern=NO_NUL)]
@@ -89,6 +92,31 @@ class UserReference(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
+class AudioSettings(msgspec.Struct, frozen=True):
+    """How a member's audio begins."""
+
+    enabled: bool | None = None
+    muted: bool | None = None
+    earmuffed: bool | None = None
+
+
+class Media(msgspec.Struct, frozen=True):
+    """The audio a member is to have."""
+
+    audio_settings: AudioSettings | None = None
+    audio: bool | None = None
+
+
+class Channel(msgspec.Struct, frozen=True):
+    """What a member is reached by, as far as this server looks at it; the rest is kept as it came."""
+
+    type: Annotated[str, Meta(max_length=50)]
+    id: str | None = None
+    from_: JsonObject | None = field(name="from", default=None)
+    to: JsonObject | None = None
+    knocking_id: str | None = None
+
+
 class Invitation(msgspec.Struct, frozen=True):
     """What either spelling of POST members asks for."""
 
@@ -119,8 +147,8 @@ class NewMember(msgspec.Struct, frozen=True, kw_only=True):
         return Invitation(
             self.user,
             self.state.lower() == "joined",
-            self.channel,
-            self.media,
+            checked_channel(self.channel),
+            checked_media(self.media),
             self.knocking_id,
             self.member_id_inviting or self.from_,
             None,
@@ -147,8 +175,8 @@ class OldNewMember(msgspec.Struct, frozen=True, kw_only=True):
         return Invitation(
             UserReference(self.user_id, self.user_name),
             self.action == "join",
-            self.channel,
-            self.media,
+            checked_channel(self.channel),
+            checked_media(self.media),
             self.knocking_id,
             self.member_id_inviting or self.from_,
             self.member_id,
@@ -235,6 +263,19 @@ def changed_conversation(body: ConversationFields) -> JsonObject:
     return changes
 
 
+def checked_channel(channel: JsonObject) -> JsonObject:
+    """The channel, if it is one. Raises InvalidInput."""
+    bounded(channel, MAX_MEMBER_DATA)
+    _checked(channel, Channel, "channel")
+    return channel
+
+
+def checked_media(media: JsonObject | None) -> JsonObject | None:
+    """The media, if it is such. Raises InvalidInput."""
+    bounded(media, MAX_MEMBER_DATA)
+    return _checked(media, Media, "media")
+
+
 def given(body: msgspec.Struct, *names: str) -> JsonObject:
     """The named fields that are in the body."""
     return {name: value for name in names if (value := getattr(body, name)) is not UNSET}
@@ -244,9 +285,9 @@ def _checked(value: JsonObject | None, kind: type, name: str) -> JsonObject | No
     if value is None:
         return None
     try:
-        msgspec.convert({name: value}, msgspec.defstruct("Body", [(name, kind)]))
+        msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, below=name) from error
     return value
 
 

@@ -75,10 +75,11 @@ _SIGNS: Final[Mapping[str, str]] = {
 }
 
 
-def invalid(error: msgspec.ValidationError) -> InvalidInput:
-    """What msgspec found, as the API's invalid parameter."""
+def invalid(error: msgspec.ValidationError, *, below: str = "") -> InvalidInput:
+    """What msgspec found, as the API's invalid parameter; ``below`` is where in the body it looked."""
     found = _ERROR.match(str(error))
     reason, path = (found["reason"], found["path"] or "") if found else (str(error), "")
+    path = ".".join(filter(None, (below, path)))
     field = _FIELD.match(reason)
     if field:
         path = ".".join(filter(None, (path, field["field"])))

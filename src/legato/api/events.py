@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, field
 from sqlalchemy import Connection
 
-from legato.api.bodies import NewEvent
+from legato.api.bodies import MAX_PARAMS, NewEvent, bounded
 from legato.api.contract import Generation, Reply, Request, route
 from legato.api.finding import Finder
 from legato.api.history import EventWindow, read_history
@@ -87,6 +87,8 @@ class Events:
         A receipt that stands already is answered like the first and appends nothing.
         """
         asked = request.body
+        if asked.params:
+            bounded(asked.params, MAX_PARAMS)
         conversation_id = request.params["conversation_id"]
         if not conversation_id.startswith("CON-"):
             conversation_id = await self._find.conversation_id(conversation_id)

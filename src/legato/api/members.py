@@ -7,7 +7,15 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, field
 
-from legato.api.bodies import MemberChange, NewMember, OldMemberChange, OldNewMember, Reason
+from legato.api.bodies import (
+    MemberChange,
+    NewMember,
+    OldMemberChange,
+    OldNewMember,
+    Reason,
+    checked_channel,
+    checked_media,
+)
 from legato.api.contract import NEW, OLD, Generation, Reply, Request, route
 from legato.api.finding import Finder, no_such_member
 from legato.api.idempotency import key_of
@@ -164,8 +172,8 @@ class Members:
                 by=by,
                 member_id=member.id,
                 user=await self._find.known(member.user_id),
-                channel=asked.channel or member.channel,
-                media=asked.media,
+                channel=checked_channel(asked.channel) if asked.channel else member.channel,
+                media=checked_media(asked.media),
                 accepts=member.id,
             )
         else:
