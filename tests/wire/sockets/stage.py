@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from legato.auth import CLIENT_ACL, Authenticator, KeyPair, StoredDirectory, mint
 from legato.conversations import Caller, CreateConversation, JoinMember, LeaveMember, Member, PostEvent
@@ -143,6 +143,14 @@ class Stage:
         self.clock.seconds += seconds + TICK_SECONDS
         self.sessions.tick()
 
+    async def passes(self, seconds: float) -> None:
+        """Time passes for clients that answer their pings."""
+        while seconds > 0:
+            self.after(min(seconds, 5.0) - TICK_SECONDS)
+            seconds -= 5.0
+            await self.until(lambda: not any(socket._awaiting for socket in self.sessions.endpoint.sockets.values()))
+        self.after(0)
+
     async def until(self, condition: Any) -> None:
         """Returns when ``condition`` holds; the event loop turns meanwhile."""
         async with asyncio.timeout(10):
@@ -225,7 +233,8 @@ def _make_application(database: Connection, pair: KeyPair) -> None:
         "settings": {},
         "created_at": START,
     }
-    _execute(database, insert(applications), row)
+    if database.execute(select(applications.c.id)).first() is None:
+        _execute(database, insert(applications), row)
 
 
 def _execute(database: Connection, statement: Any, *rows: Any) -> None:
