@@ -1,0 +1,107 @@
+"""``legato doctor``: what it finds, and that it changes nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from legato.testing.ca import Authority
+from legato.testing.ports import free_port
+
+from .shell import Shell
+
+
+def _found(shell: Shell, about: str) -> list[tuple[str, str]]:
+    found = shell("doctor", "--json").json
+    return [(each["level"], each["text"]) for each in found if each["about"] == about]
+
+
+@pytest.fixture(autouse=True)
+def _free(shell: Shell) -> None:
+    shell.set(port=str(free_port()))
+
+
+def test_a_fresh_directory_is_well_and_stays_empty(shell: Shell) -> None:
+    result = shell.done("doctor")
+    assert "will be made" in result.out
+    assert list(shell.directory.iterdir()) == []
+
+
+def test_an_installation_in_use_is_well(shell: Shell) -> None:
+    shell.application()
+    result = shell.done("doctor", "--json").json
+    assert {each["level"] for each in result if each["about"] != "limits"} == {"ok"}
+    assert _found(shell, "keys")[0][1].startswith("1 private key")
+
+
+def test_a_slip_in_a_variables_name_is_noticed(shell: Shell) -> None:
+    shell.set(prot="1")
+    assert ("warning", "LEGATO_PROT is set and there is no such setting") in _found(shell, "settings")
+
+
+def test_a_demo_that_others_reach_is_an_error(shell: Shell) -> None:
+    shell.set(demo="true", host="0.0.0.0")
+    assert shell("doctor").code == 1
+    assert "alice" in _found(shell, "settings")[-1][1]
+
+
+def test_a_port_that_is_taken_is_an_error(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        shell.set(port=str(taken.getsockname()[1]))
+        assert _found(shell, "server")[0][0] == "error"
+
+
+def test_a_directory_that_others_read_is_noticed(shell: Shell) -> None:
+    shell.application()
+    Path(".legato").chmod(0o755)
+    assert any("chmod 700" in text for _level, text in _found(shell, "data directory"))
+
+
+def test_a_kept_key_that_is_none_is_an_error(shell: Shell) -> None:
+    application_id = shell.application()
+    (Path(".legato/keys") / f"{application_id}.pem").write_text("none")
+    assert _found(shell, "keys")[0][0] == "error"
+
+
+def test_databases_are_told_apart(shell: Shell, database_url: str) -> None:
+    shell.set(database_url=database_url)
+    if database_url.startswith("postgresql"):
+        assert "is empty" in _found(shell, "database")[0][1]
+    shell.done("db", "upgrade")
+    level, text = _found(shell, "database")[0]
+    assert level == "ok"
+    assert "at revision" in text
+
+
+def test_a_database_that_does_not_answer_is_an_error_without_its_password(shell: Shell) -> None:
+    shell.set(database_url="postgresql://somebody:hush@127.0.0.1:1/nothing")
+    level, text = _found(shell, "database")[0]
+    assert level == "error"
+    assert "hush" not in text
+
+
+def test_certificates_are_checked_against_key_name_and_time(shell: Shell, authority: Authority) -> None:
+    own, other = authority.issue("chat.example.com", "*.example.org"), authority.issue("localhost")
+    shell.set(tls_certificate=str(own.certificate), tls_key=str(own.key), public_url="https://chat.example.com")
+    # A throw-away certificate lives a day: that is told, and that alone.
+    assert [text.rpartition(" ends on ")[1] for _level, text in _found(shell, "tls")] == [" ends on "]
+    for host, is_named in (
+        ("a.example.org", True),
+        ("a.b.example.org", False),
+        ("other.com", False),
+        ("10.0.0.1", False),
+    ):
+        shell.set(public_url=f"https://{host}")
+        assert any("does not name" in text for _level, text in _found(shell, "tls")) is not is_named
+    shell.set(tls_key=str(other.key))
+    assert _found(shell, "tls")[0][0] == "error"
+
+
+def test_tokens_in_the_clear_are_noticed(shell: Shell) -> None:
+    shell.set(public_url="http://chat.example.com")
+    assert "in the clear" in _found(shell, "tls")[0][1]
+    os.environ.pop("LEGATO_PUBLIC_URL")
+    assert _found(shell, "tls") == []
