@@ -3,13 +3,14 @@
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**
- * An element with attributes and children. `on…` keys are listeners, true and false set and leave out an attribute,
- * `hue` becomes the custom property that the style sheet makes colours of.
+ * An element with attributes and children. `class` may be a list with gaps, `on…` keys are listeners, true and false
+ * set and leave out an attribute, `hue` becomes the custom property that the style sheet makes colours of.
  */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith('on')) made.addEventListener(name.slice(2), value);
+    if (name === 'class') made.className = [value].flat().filter(Boolean).join(' ');
+    else if (name.startsWith('on')) made.addEventListener(name.slice(2), value);
     else if (name === 'hue') made.style.setProperty('--hue', value);
     else if (value === true) made.setAttribute(name, '');
     else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);

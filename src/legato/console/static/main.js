@@ -10,10 +10,10 @@ const FEED_RETRY_MS = 2_000; // after the server has refused the feed; a cut one
 const LONG_ID = /\b([A-Z]{3}-\w{4})[\w-]{32}/g; // CON-, MEM- and a UUID
 const $ = (id) => document.getElementById(id);
 
-/** What `legato dev` set up. A server that was set up anew has another conversation: then the page begins again. */
+/** What `legato dev` set up. A server that was set up anew has another application: then the page begins again. */
 async function demo(known) {
   const found = await fetchJson('/console/demo.json');
-  if (known && known !== found.conversation_id) location.reload();
+  if (known && known !== found.application_id) location.reload();
   return found;
 }
 
@@ -138,7 +138,9 @@ async function begin() {
   themes();
   hint();
   const [access, entries] = await Promise.all([demo(), fetchJson('/console/catalogue.json')]);
-  const { conversation_id: conversationId, users } = access;
+  const { users } = access;
+  // The page of another conversation with alice and bob in it: /?conversation_id=CON-…
+  const conversationId = new URLSearchParams(location.search).get('conversation_id') ?? access.conversation_id;
   const point = (id, message = id) => {
     timeline.point(id);
     for (const pane of panes) pane.point(message);
@@ -152,7 +154,7 @@ async function begin() {
   const panes = users.map((user, place) => {
     let first = user.token;
     const token = async () => {
-      const given = first ?? (await demo(conversationId)).users.find(({ id }) => id === user.id).token;
+      const given = first ?? (await demo(access.application_id)).users.find(({ id }) => id === user.id).token;
       first = null;
       return given;
     };

@@ -247,8 +247,14 @@ export class Pane {
       this.#rows.delete(id);
     }
     this.list.toggleAttribute('data-empty', all.length === 0);
-    if (!this.list.querySelector('[tabindex="0"]')) this.list.lastElementChild?.setAttribute('tabindex', '0');
+    if (!this.list.contains(document.activeElement)) this.#stopAt(this.list.lastElementChild);
     if (this.#follows) this.list.scrollTop = this.list.scrollHeight;
+  }
+
+  /** The one row that the tab key reaches; the arrows do the rest. */
+  #stopAt(row) {
+    for (const each of this.list.querySelectorAll(':scope > [tabindex="0"]')) each.tabIndex = -1;
+    if (row?.matches('.message')) row.tabIndex = 0;
   }
 
   earlierButton() {
@@ -319,7 +325,7 @@ export class Pane {
     const startsGroup = !before || before.note || before.from !== message.from;
     return element(
       'li',
-      { class: `message ${isMine ? 'mine' : 'theirs'} ${startsGroup ? 'starts' : ''} ${message.picture ? 'has-picture' : ''}`, tabindex: '-1' },
+      { class: ['message', isMine ? 'mine' : 'theirs', startsGroup && 'starts', message.picture && 'has-picture'], tabindex: '-1' },
       element('span', { class: 'hidden' }, `${isMine ? 'You' : message.author}: `),
       body,
       meta,
@@ -426,7 +432,7 @@ export class Pane {
     if (event.key in steps) {
       const at = rows.indexOf(row) + steps[event.key];
       const next = rows[Math.min(Math.max(at, 0), rows.length - 1)];
-      for (const each of rows) each.tabIndex = each === next ? 0 : -1;
+      this.#stopAt(next);
       next?.focus();
     } else if (isMine && event.key.toLowerCase() === 'e' && message.text) {
       this.#setEditing(message);

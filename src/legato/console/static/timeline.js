@@ -255,7 +255,7 @@ export class Timeline {
       element('span', { class: 'words' }, element('span', { class: 'from', hue: this.people.get(name) ?? 0 }, name), words && ` ${words}`),
       element('span', { class: 'sinks', title: sinksInWords(entry, this.hasWebhook) }, element('span', { class: 'hidden' }, sinksInWords(entry, this.hasWebhook)), ...sinks),
     );
-    return element('div', { role: 'listitem', class: `row ${isSignal ? 'signal' : ''} ${this.#wasDrawn(record) ? '' : 'fresh'}`, hue: this.catalogue.hue(event.type) }, head);
+    return element('div', { role: 'listitem', class: ['row', isSignal && 'signal', !this.#wasDrawn(record) && 'fresh'], hue: this.catalogue.hue(event.type) }, head);
   }
 
   /** A row that comes for the first time may show it. */
