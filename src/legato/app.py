@@ -314,6 +314,7 @@ def _sessions(settings: Settings) -> SessionSettings:
         ),
         max_sessions_per_user=settings.max_sessions_per_user,
         resumable_seconds=settings.session_ttl_seconds,
+        token_grace_seconds=settings.token_grace_seconds,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from io import BytesIO
 from typing import Any
 
@@ -129,38 +129,36 @@ class World:
             self._origin = await self._stack.enter_async_context(app_host())
 
 
-async def _closed(world: World, stack: AsyncExitStack) -> None:
-    await stack.aclose()
-    crashes = [f"{client.name}: {crash}" for client in world.clients for crash in client.record.crashes]
+@asynccontextmanager
+async def _a_world(server: Server) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        made = World(server, stack)
+        yield made
+    crashes = [f"{client.name}: {crash}" for client in made.clients for crash in client.record.crashes]
     assert not crashes, "\n".join(crashes)
     # What any client was sent, it was sent by the catalogue.
-    assert not faults(packet for client in world.clients for packet in client.record.packets)
+    assert not faults(packet for client in made.clients for packet in client.record.packets)
 
 
 @pytest.fixture
 async def world(server: Server, npm_clients: None) -> AsyncIterator[World]:
     """The session's server, with an application of this test's own."""
-    stack = AsyncExitStack()
-    made = World(server, stack)
-    try:
+    async with _a_world(server) as made:
         yield made
-    except BaseException:
-        await stack.aclose()
-        raise
-    await _closed(made, stack)
 
 
 @pytest.fixture
 async def mortal_world(make_server: Callable[..., Server], npm_clients: None) -> AsyncIterator[World]:
     """A server of this test's own, which it may kill."""
-    stack = AsyncExitStack()
-    made = World(make_server(), stack)
-    try:
+    async with _a_world(make_server()) as made:
         yield made
-    except BaseException:
-        await stack.aclose()
-        raise
-    await _closed(made, stack)
+
+
+@pytest.fixture
+async def hasty_world(make_server: Callable[..., Server], npm_clients: None) -> AsyncIterator[World]:
+    """A server that ends a session one second after its token."""
+    async with _a_world(make_server(settings={"LEGATO_TOKEN_GRACE_SECONDS": "1"})) as made:
+        yield made
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ MESSAGES: dict[str, tuple[list[Any], str, dict[str, Any]]] = {
         "message:vcard",
         {"vcardUrl": "https://example.com/bob.vcf"},
     ),
-    "sendMessageCustomEvent": ([{"sugar": 2}], "message:custom", {"custom": {"sugar": 2}}),
+    "sendMessageCustomEvent": ([{"sugar": 2}], "message:custom", {"customData": {"sugar": 2}}),
     "sendMessageLocationEvent": (
         [{"longitude": "-0.08", "latitude": "51.51", "name": "Pier", "address": "Tower Hill"}],
         "message:location",
@@ -231,7 +231,7 @@ async def test_conversations_are_listed_and_changed_and_deleted(alice: Chat, bob
 
 
 async def test_users_are_read(world: World, alice: Chat) -> None:
-    world.user("bob", display_name="Bob")
+    assert world.rest("PATCH", f"/v1/users/{world.user('bob')}", {"display_name": "Bob"}).status == 200
     me = await alice.client("getUser", "me")
     assert (me["id"], me["name"]) == (world.user("alice"), "alice")
     assert (await alice.client("getUser", world.user("bob")))["displayName"] == "Bob"

@@ -68,6 +68,7 @@ class House(Protocol):
     clock: Clock
     ids: IdSource
     registry: Registry
+    token_grace: float  # seconds from `system:error:expired-token` to DISCONNECT
 
     def log_in(self, connection: Connection) -> None:
         """Answers the login, sooner or later, with ``admitted`` or ``refused``."""
@@ -233,7 +234,7 @@ class Connection(Socket):
         now = self._house.clock.now()
         if session.disconnect_at is None:
             if now >= session.expires_at:
-                session.disconnect_at = now + EXPIRY_GRACE_SECONDS
+                session.disconnect_at = now + self._house.token_grace
                 self._emit(EXPIRED, {"body": {}, "description": "The token has expired."})
         elif now >= session.disconnect_at:
             self._disconnect()

@@ -13,7 +13,7 @@ from legato.auth import Authenticator
 from legato.events import Clock, IdSource, RandomIds, SystemClock
 from legato.log import Log
 from legato.sessions.asgi import AsgiEndpoint
-from legato.sessions.connection import Connection
+from legato.sessions.connection import EXPIRY_GRACE_SECONDS, Connection
 from legato.sessions.engine import Endpoint, Limits, Transport
 from legato.sessions.fanout import Render
 from legato.sessions.login import MAX_SESSIONS_PER_USER, RESUMABLE_SECONDS, Desk
@@ -35,6 +35,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     max_sessions_per_user: int = MAX_SESSIONS_PER_USER
     resumable_seconds: float = RESUMABLE_SECONDS
+    token_grace_seconds: float = EXPIRY_GRACE_SECONDS
 
 
 class Sessions:
@@ -63,6 +64,7 @@ class Sessions:
         self.clock = clock or SystemClock()
         self.ids = ids or RandomIds()
         self.registry = Registry(log, render)
+        self.token_grace = settings.token_grace_seconds
         self.endpoint = Endpoint(self._connection, ids=self.ids, now=steady, limits=settings.limits)
         self.websocket_class: type[WebSocket] = websocket_class(self.endpoint)
         self._desk = Desk(
