@@ -126,6 +126,7 @@ export class Session {
       this.#listen(LOGIN_MS);
       socket.onmessage = ({ data }) => socket === this.#socket && typeof data === 'string' && this.#receive(data);
       socket.onclose = () => socket === this.#socket && this.#lost();
+      socket.onerror = () => {}; // a close follows; some WebSockets throw where nobody listens
     });
     this.id = body.id;
     this.#attempt = 0;
