@@ -231,6 +231,7 @@ def _transfer(event: Event, manner: Manner) -> Rendered | None:
 _IGNORED = (
     "app:knocking",
     "app:knocking:cancel",
+    "app:push",
     "audio:asr:done",
     "audio:asr:record:done",
     "audio:play",

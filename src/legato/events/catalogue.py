@@ -91,6 +91,7 @@ class EventType:
     effect: Effect = Effect.NONE
     performer: Performer = Performer.CHAT
     acknowledged: bool = False  # may be the target of receipts: its `state` is kept
+    wakes: bool = False  # a device of somebody who is not connected would be woken for it (`app:push`)
     knocker: bool = False  # also occurs before there is a conversation, from a knocker: then webhook only, without id
     max_body: int = MAX_BODY  # bytes of JSON
     adapt: Callable[[JsonObject], JsonObject] | None = None  # puts tolerated spellings right, in a copy

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from legato.events.catalogue import Creator, Effect, EventType, Storage
+import msgspec
+
+from legato.events.catalogue import Audience, Creator, Effect, EventType, Storage
 from legato.events.shapes import Reference, event_id_as_number
 
 # nexmo-client's documentation: the body of a custom event. An ephemeral event is the same kind of thing, unkept.
@@ -12,7 +14,49 @@ MAX_CUSTOM: Final = 4_096
 
 _CALLERS = Creator.USER | Creator.ADMIN
 
+
+class PushUser(msgspec.Struct):
+    """Whose devices they are."""
+
+    id: str
+
+
+class PushDevice(msgspec.Struct):
+    """A device as it was registered; its tokens are not told."""
+
+    device_id: str
+    device_type: str
+
+
+class PushCause(msgspec.Struct):
+    """The event that would wake them."""
+
+    type: str
+    id: int
+    conversation_id: str
+
+
+class Push(msgspec.Struct):
+    """Who would be woken, where, and what for."""
+
+    user: PushUser
+    devices: list[PushDevice]
+    event: PushCause
+
+
 GENERAL: Final = (
+    EventType(
+        "app:push",
+        Push,
+        "Somebody with registered devices and no client connected was written to or invited: these would be woken.",
+        {
+            "user": {"id": "USR-00000022-0000-4000-8000-000000000000"},
+            "devices": [{"device_id": "3f2a9c", "device_type": "android"}],
+            "event": {"type": "text", "id": 12, "conversation_id": "CON-00000001-0000-4000-8000-000000000000"},
+        },
+        storage=Storage.APPLICATION,
+        audience=Audience.NONE,
+    ),
     EventType(
         "custom:*",
         None,

@@ -67,6 +67,7 @@ IMAGE: Final = (
         },
         creators=_CALLERS,
         acknowledged=True,
+        wakes=True,
     ),
     EventType(
         "image:delivered",

@@ -138,6 +138,7 @@ MEMBER: Final = (
             "initiator": {"invited": _HOST},
         },
         effect=Effect.MEMBER,
+        wakes=True,
     ),
     EventType(
         "member:joined",

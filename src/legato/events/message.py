@@ -179,6 +179,7 @@ MESSAGE: Final = (
         creators=_CALLERS,
         acknowledged=True,
         adapt=_adapt,
+        wakes=True,
     ),
     *(
         EventType(

@@ -51,6 +51,7 @@ TEXT: Final = (
         {"text": "Shall we start at nine?"},
         creators=_CALLERS,
         acknowledged=True,
+        wakes=True,
     ),
     EventType(
         "text:delivered",

@@ -49,6 +49,10 @@ class Registry:
         """The session, if somebody is connected to it."""
         return self._sessions.get(session_id)
 
+    def is_connected(self, user_id: str) -> bool:
+        """Whether any client of the user is."""
+        return user_id in self._live or user_id in self._behind
+
     async def start(self) -> None:
         """Taps the log and finds out where it is."""
         self._log.tap(self.deliver)

@@ -18,6 +18,7 @@ from legato.sessions.engine import Endpoint, Limits, Transport
 from legato.sessions.fanout import Render
 from legato.sessions.login import MAX_SESSIONS_PER_USER, RESUMABLE_SECONDS, Desk
 from legato.sessions.polling import PollingEndpoint, Receive, Scope, Send
+from legato.sessions.push import Push
 from legato.sessions.registry import Registry
 from legato.sessions.session import Session
 from legato.sessions.websocket import WebSocket, websocket_class
@@ -65,6 +66,7 @@ class Sessions:
         self.ids = ids or RandomIds()
         self.registry = Registry(log, render)
         self.token_grace = settings.token_grace_seconds
+        self._push = Push(log, self.clock, self.registry.is_connected)
         self.endpoint = Endpoint(self._connection, ids=self.ids, now=steady, limits=settings.limits)
         self.websocket_class: type[WebSocket] = websocket_class(self.endpoint)
         self._desk = Desk(
@@ -86,6 +88,7 @@ class Sessions:
         """Taps the log, which must be running, and lets clients in."""
         await self.registry.start()
         await self._desk.start()
+        self._push.start()
         self._tick()
 
     async def close(self) -> None:
@@ -96,6 +99,7 @@ class Sessions:
         if self._ticker is not None:
             self._ticker.cancel()
         self.endpoint.close()
+        await self._push.close()
         await self.registry.close()
         if self._sweeping is not None:
             await asyncio.gather(self._sweeping, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -54,6 +55,15 @@ def devices_of(connection: Connection, application_id: str, user_id: str) -> lis
     """All of a user's devices, oldest first."""
     chosen = select(devices).where(devices.c.application_id == application_id, devices.c.user_id == user_id)
     return [_device(row) for row in connection.execute(chosen.order_by(devices.c.created_at, devices.c.device_id))]
+
+
+def devices_of_users(connection: Connection, user_ids: Collection[str]) -> dict[str, list[Device]]:
+    """The devices of each of some users who have any."""
+    found: dict[str, list[Device]] = {}
+    chosen = select(devices).where(devices.c.user_id.in_(user_ids))
+    for row in connection.execute(chosen.order_by(devices.c.created_at, devices.c.device_id)):
+        found.setdefault(row.user_id, []).append(_device(row))
+    return found
 
 
 def remove_device(connection: Connection, application_id: str, user_id: str, device_id: str) -> bool:
