@@ -166,7 +166,9 @@ class Session:
         # engine.io-protocol 4: 0 open, 2 ping; socket.io-protocol 5 inside a message (4): 0 CONNECT, 1 DISCONNECT,
         # 2 EVENT [ack id]
         if frame.startswith("0"):
-            recovery = {"pid": self._pid, "offset": self._offset} if self._pid and self._offset else None
+            # socket.io-client sends the pid from the second connection on, and the offset once it has one.
+            offset = {"offset": self._offset} if self._offset else {}
+            recovery = {"pid": self._pid} | offset if self._pid else None
             await socket.send("40" + (msgspec.json.encode(recovery).decode() if recovery else ""))
         elif frame == "2":
             await socket.send("3")
