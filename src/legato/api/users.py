@@ -18,7 +18,7 @@ from legato.api.times import Moment, moment
 from legato.conversations import MemberState
 from legato.conversations.user import User
 from legato.events.refusal import Refusal
-from legato.log import Retention, Upkeep
+from legato.log import forget_user
 from legato.store.conversation_lists import participations
 from legato.store.paging import Slice
 from legato.store.user_sessions import list_sessions
@@ -49,7 +49,6 @@ class Users:
         self._services = services
         self._log = services.log
         self._find = Finder(services)
-        self._upkeep = Upkeep(services.log, Retention())  # for forgetting users; its chores run elsewhere
 
     @route(
         "POST",
@@ -158,7 +157,7 @@ class Users:
         """The user leaves its conversations, its sessions end, and its name is blanked in what it said."""
         application_id = request.application_id
         user_id = (await self._find.user(request.principal, request.params["user_id"])).id
-        if not await self._upkeep.forget_user(application_id, user_id):
+        if not await forget_user(self._log, application_id, user_id):
             raise no_such_user()
         self._services.auth.forget_user(application_id, user_id)
         await self._services.sessions.terminate_user(user_id, application_id, "user deleted")

@@ -1,7 +1,8 @@
 """The one door: commands in, events out, in one order, durable before they are answered."""
 
+from legato.log.forgetting import forget_user
 from legato.log.log import Log
 from legato.log.upkeep import Retention, Upkeep
 from legato.log.values import Delivery, IdempotencyKey, Receipt
 
-__all__ = ["Delivery", "IdempotencyKey", "Log", "Receipt", "Retention", "Upkeep"]
+__all__ = ["Delivery", "IdempotencyKey", "Log", "Receipt", "Retention", "Upkeep", "forget_user"]

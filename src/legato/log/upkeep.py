@@ -7,11 +7,10 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 
-from legato.conversations import Caller, DeleteConversation, LeaveMember
-from legato.events.refusal import NotFound, Refusal
+from legato.conversations import Caller, DeleteConversation
+from legato.events.refusal import NotFound
 from legato.log.log import Log
 from legato.store import erasure, upkeep
-from legato.store.conversations import conversations_of_user
 
 log = logging.getLogger(__name__)
 
@@ -56,28 +55,6 @@ class Upkeep:
             pass
         await self._log.transact(lambda c: upkeep.forget_answers(c, now - IDEMPOTENCY_SECONDS))
         await self._log.transact(lambda c: upkeep.forget_sessions(c, now))
-
-    async def forget_user(self, application_id: str, user_id: str) -> bool:
-        """Deletes a user: its memberships end, then its name goes from every event. False when there is no such user.
-
-        Returns when the user is gone for every reader of users, members and sessions; the log's older events are
-        blanked in the background, and after a crash too.
-        """
-        await self._leave_everywhere(application_id, user_id)
-        now = self._log.clock.now()
-        found = await self._log.transact(lambda c: erasure.delete_user(c, user_id, now), people=[user_id])
-        # Whoever joined the user between the two steps did so before this commit, and is seen now.
-        await self._leave_everywhere(application_id, user_id)
-        return found
-
-    async def _leave_everywhere(self, application_id: str, user_id: str) -> None:
-        places = await self._log.read(lambda connection: conversations_of_user(connection, user_id))
-        system = Caller(application_id, system=True)
-        for conversation_id, member_id in places:
-            try:
-                await self._log.submit(LeaveMember(conversation_id=conversation_id, by=system, member_id=member_id))
-            except Refusal as refusal:
-                log.info("a deleted user had left already: %s", refusal.code)
 
     async def _erase(self) -> None:
         for user_id in await self._log.read(erasure.pending_erasures):

@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.unit.log.conftest import APPLICATION, Desk, MovedClock
 
 from legato.conversations import (
     Caller,
@@ -26,7 +27,6 @@ from legato.store import Store
 from legato.store.conversations import load_conversations
 from legato.store.events import EventQuery, missed, read_events, read_states
 from legato.store.upkeep import beginning
-from tests.unit.log.conftest import APPLICATION, Desk, MovedClock
 
 PEOPLE = [Person(f"USR-{n:08d}-0000-4000-8000-000000000000", f"user{n}") for n in range(4)]
 person = st.sampled_from(PEOPLE)

@@ -7,7 +7,7 @@ from tests.unit.log.conftest import APPLICATION, Desk
 
 from legato.conversations import Caller, DeleteConversation, MemberState
 from legato.events.envelope import Person
-from legato.log import Retention, Upkeep
+from legato.log import Retention, Upkeep, forget_user
 from legato.store.conversations import find_member
 from legato.store.events import EventQuery, read_event, read_events, read_states
 from legato.store.schema import conversations, events, members, receipts, snapshots, users
@@ -59,8 +59,8 @@ async def test_a_forgotten_user_leaves_everywhere_and_its_name_leaves_the_log(de
     await desk.join(cid, bob)
     text = (await desk.post(cid, alice, "text", {"text": "hello"})).event
     upkeep = Upkeep(desk.log, Retention())
-    assert await upkeep.forget_user(APPLICATION, alice.id)
-    assert not await upkeep.forget_user(APPLICATION, alice.id)
+    assert await forget_user(desk.log, APPLICATION, alice.id)
+    assert not await forget_user(desk.log, APPLICATION, alice.id)
     await upkeep.once()
     left = await desk.log.read(lambda c: find_member(c, cid, member.id))
     assert left.state is MemberState.LEFT
