@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from functools import partial
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -76,13 +77,15 @@ class Api:
 
     async def _answer(self, scope: Scope, path: str, receive: Receive) -> Reply[Any]:
         method: str = scope["method"]
-        bound, prefix, params = self._router.find(method, _encoded(scope, path))
+        encoded = _encoded(scope, path)
+        bound, prefix, params = self._router.find(method, encoded)
         route = bound.route
         headers = dict(scope["headers"])
         query_string: bytes = scope["query_string"]
         principal = await self._admission.admit(route, headers, query_string)
         # A list with filters grants by the values of query and body, so what it says is known once they are read.
-        allowed = principal is None or principal.allows(method, path)
+        reached = _reached(encoded)
+        allowed = principal is None or principal.allows(method, reached)
         query = bound.query(query_string) if bound.query is not None else None
         body, raw = None, b""
         most = route.max_body or self._settings.max_body
@@ -92,7 +95,11 @@ class Api:
             raw = await read_body(receive, headers, most)
             if raw:
                 _check_type(bound, headers)
-        if not allowed and principal is not None and not principal.allows(method, path, fields_of(query_string, raw)):
+        if (
+            not allowed
+            and principal is not None
+            and not principal.allows(method, reached, fields_of(method, query_string, raw))
+        ):
             raise Forbidden("The token's acl does not allow this request.")
         if bound.decode is not None:
             body = bound.decode(raw)
@@ -118,6 +125,13 @@ def _encoded(scope: Scope, path: str) -> str:
     """The path with its escapes, when it has any: a user's name may hold a slash."""
     raw: bytes | None = scope.get("raw_path")
     return raw.split(b"?", 1)[0].decode("latin-1") if raw and b"%" in raw else path
+
+
+def _reached(encoded: str) -> str:
+    """The path as access lists see it: decoded, but for a slash inside a segment, which begins no new one there."""
+    if "%" not in encoded:
+        return encoded
+    return "/".join(unquote(segment).replace("/", "%2F") for segment in encoded.split("/"))
 
 
 async def _send(reply: Reply[Any], send: Send) -> None:

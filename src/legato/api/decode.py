@@ -115,12 +115,18 @@ def object_of(value: Any, name: str) -> dict[str, Any]:
     return value
 
 
-def fields_of(query: bytes, raw: bytes) -> dict[str, Any]:
-    """The values an access list's filters look at: those of the query and the top level of the body."""
-    fields: dict[str, Any] = {}
+def fields_of(method: str, query: bytes, raw: bytes) -> dict[str, Any]:
+    """The values an access list's filters look at: those that the request acts on.
+
+    The query's of what only asks or deletes, else the top level of the body: a value that nobody reads grants nothing.
+    """
     try:
-        fields.update(parse_qsl(query.decode("ascii"), max_num_fields=MAX_FIELDS))
+        if method in _WITHOUT_BODY:
+            return dict(parse_qsl(query.decode("ascii"), max_num_fields=MAX_FIELDS))
         body = msgspec.json.decode(raw) if raw else None
     except (ValueError, RecursionError):
-        return fields  # whatever cannot be read grants nothing
-    return {**fields, **body} if isinstance(body, dict) else fields
+        return {}  # whatever cannot be read grants nothing
+    return body if isinstance(body, dict) else {}
+
+
+_WITHOUT_BODY: Final = frozenset(("GET", "HEAD", "DELETE"))

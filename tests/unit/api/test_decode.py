@@ -93,7 +93,10 @@ def test_a_query_of_too_many_fields_is_refused() -> None:
         query_decoder(Query)(b"&".join(b"a=%d" % number for number in range(65)))
 
 
-def test_the_fields_of_a_request_are_those_of_query_and_body() -> None:
-    assert fields_of(b"a=1", b'{"b": 2}') == {"a": "1", "b": 2}
-    assert fields_of(b"a=1", b"{") == {"a": "1"}
-    assert fields_of(b"", b"[1]") == {}
+def test_the_fields_of_a_request_are_those_it_acts_on() -> None:
+    assert fields_of("GET", b"a=1", b'{"b": 2}') == {"a": "1"}
+    assert fields_of("POST", b"a=1", b'{"b": 2}') == {"b": 2}
+    assert fields_of("POST", b"a=1", b"") == {}
+    assert fields_of("PATCH", b"a=1", b"{") == {}
+    assert fields_of("POST", b"", b"[1]") == {}
+    assert fields_of("GET", b"\xff", b"") == {}

@@ -137,7 +137,18 @@ async def test_a_list_with_filters_looks_at_the_body(api: Stage) -> None:
     token = api.token(acl=acl)
     assert (await api.call("POST", "/v1/conversations", {"name": "other"}, token=token)).status == 403
     assert (await api.call("POST", "/v1/conversations", raw=b"[]", token=token)).status == 403
+    assert (await api.call("POST", "/v1/conversations?name=mine", {}, token=token)).status == 403
     assert (await api.call("POST", "/v1/conversations", {"name": "mine"}, token=token)).status == 201
+    assert (await api.call("GET", "/v1/conversations?name=mine", token=token)).status == 200
+    assert (await api.call("GET", "/v1/conversations", token=token)).status == 403
+
+
+async def test_a_slash_inside_a_segment_takes_a_list_no_further(api: Stage) -> None:
+    await api.user("a/events")
+    token = api.token(acl={"paths": {"/v1/users/*/events": {}}})
+    assert (await api.call("GET", "/v1/users/a%2Fevents", token=token)).status == 403
+    token = api.token(acl={"paths": {"/v1/users/*": {}}})
+    assert (await api.call("GET", "/v1/users/a%2Fevents", token=token)).status == 200
 
 
 @pytest.mark.parametrize(
