@@ -24,8 +24,8 @@ from bench.peers import measured as peers
 from bench.peers.peer import PEERS
 from bench.product import world
 
-# What a disturbed or void run may be tried again, for all of a scenario's runs together.
-EXTRA_TRIES: Final = 3
+# How many void or disturbed runs of a scenario may be replaced by others.
+PATIENCE: Final = 3
 
 SHARES: Final = (
     "*server* and *client* are shares of the core that each has to itself; for PostgreSQL, *client* is the database."
@@ -48,8 +48,9 @@ STORES: Final = ((stores.sqlite, (stores.SQLITE,)), (stores.postgres, (stores.PO
 class Bench:
     """One run of the bench: which rows, how often, and what came of it."""
 
-    def __init__(self, *, repeat: int, only: Sequence[str]):
+    def __init__(self, *, repeat: int, patience: int, only: Sequence[str]):
         self.repeat = repeat
+        self.patience = patience
         self.only = only
         self.results: list[Result] = []
 
@@ -61,7 +62,7 @@ class Bench:
         """Runs a scenario ``repeat`` times, and again where a run was void or disturbed."""
         results = {row.key: Result(row) for row in rows}
         tries = 0
-        while tries < self.repeat + EXTRA_TRIES and any(_clean(each) < self.repeat for each in results.values()):
+        while tries < self.repeat + self.patience and any(_clean(each) < self.repeat for each in results.values()):
             tries += 1
             for key, run in scenario().items():
                 results[key].runs.append(run)
@@ -78,7 +79,7 @@ def main() -> None:
     """Everything, or what the arguments name."""
     arguments = _arguments()
     machine.prepare()
-    bench = Bench(repeat=arguments.repeat, only=arguments.rows)
+    bench = Bench(repeat=arguments.repeat, patience=arguments.patience, only=arguments.rows)
     print(f"Legato {legato.__version__} on a {machine.describe()}; medians of {bench.repeat} runs\n")
     print(report.aligned(report.HEAD))
     if any(bench.wants(rows) for _, rows in SCENARIOS) or bench.wants((long_log.LONG_LOG,)):
@@ -105,6 +106,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"only these: {', '.join(keys)}")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each row (3)")
+    parser.add_argument(
+        "--patience", type=int, default=PATIENCE, help=f"runs that may replace void or disturbed ones ({PATIENCE})"
+    )
     parser.add_argument("--reuse", action="store_true", help="keep the people and rooms of the last run")
     parser.add_argument("--no-peers", action="store_true", help="measure Legato alone")
     arguments = parser.parse_args()
