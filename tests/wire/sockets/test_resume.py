@@ -1,0 +1,243 @@
+"""Coming back: nothing missed, nothing twice, in commit order, before anything live."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from legato.auth import KeyPair
+from legato.events import Person
+from legato.testing.session import Session
+
+from .raw import Raw
+from .stage import Stage, staged
+
+
+def heard(client: Session) -> list[int]:
+    """The offsets of the stored events that came, in the order in which they came."""
+    return [int(one.offset) for one in client.events if one.offset is not None]
+
+
+async def all_of(stage: Stage, client: Session, last: int) -> list[int]:
+    """What the client heard, once it has heard commit ``last``."""
+    await client.until(lambda: last in heard(client), f"commit {last}")
+    return heard(client)
+
+
+class TestOffset:
+    async def test_a_stored_event_ends_with_its_commit_number_and_asks_for_no_acknowledgement(
+        self, either: Stage
+    ) -> None:
+        alice = await either.person("alice")
+        cid = await either.conversation(alice)
+        client = await either.login("alice")
+        await either.post(cid, "hello", alice)
+        text = await client.hears("text")
+        assert text.offset == str(either.sessions.registry.head)
+        assert text.frame.startswith('42["text",{')
+        assert text.frame.endswith(f',"{text.offset}"]')
+
+    async def test_a_signal_has_no_offset(self, stage: Stage) -> None:
+        alice, bob = await stage.person("alice"), await stage.person("bob")
+        cid = await stage.conversation(alice, bob)
+        client = await stage.login("bob")
+        await stage.emit(cid, "text:typing:on", {"activity": 1}, alice)
+        typing = await client.hears("text:typing:on")
+        assert typing.offset is None
+        assert typing.id is None
+
+
+class TestResume:
+    @pytest.fixture
+    async def alice(self, stage: Stage) -> Person:
+        return await stage.person("alice")
+
+    async def test_what_was_missed_comes_first_and_once(self, stage: Stage, alice: Person) -> None:
+        cid = await stage.conversation(alice)
+        client = await stage.login("alice")
+        await stage.post(cid, "before", alice)
+        await client.hears("text")
+        await client.drop()
+        for number in range(20):
+            await stage.post(cid, f"missed {number}", alice)
+        await client.login()
+        await stage.post(cid, "live", alice)
+        await all_of(stage, client, stage.sessions.registry.head)
+        texts = [one.payload["body"]["text"] for one in client.heard("text")]
+        assert texts == ["before", *(f"missed {number}" for number in range(20)), "live"]
+
+    async def test_the_answer_to_the_login_comes_before_what_was_missed(self, stage: Stage, alice: Person) -> None:
+        cid = await stage.conversation(alice)
+        client = await stage.login("alice")
+        await client.drop()
+        await stage.post(cid, "missed", alice)
+        await client.login()
+        await client.hears("text")
+        assert [one.type for one in client.events] == ["session:success", "session:success", "text"]
+        assert client.events[1].payload["body"]["pending_events"] == []
+
+    async def test_a_client_that_had_heard_nothing_yet_hears_all_since_it_first_connected(
+        self, stage: Stage, alice: Person
+    ) -> None:
+        cid = await stage.conversation(alice)
+        async with Raw(stage.url, token=stage.token("alice")) as first:
+            pid = (await first.connected())["pid"]
+            session_id = str((await first.event())[1]["body"]["id"])
+        await stage.post(cid, "missed", alice)
+        async with Raw(stage.url, token=stage.token("alice"), session_id=session_id) as second:
+            await second.connected(f'{{"pid":"{pid}"}}')
+            assert (await second.event())[0] == "session:success"
+            assert (await second.event())[1]["body"] == {"text": "missed"}
+
+    async def test_several_conversations_come_in_the_order_of_their_commits(self, stage: Stage, alice: Person) -> None:
+        bob = await stage.person("bob")
+        cids = [await stage.conversation(alice, bob) for _ in range(3)]
+        client = await stage.login("alice")
+        await stage.post(cids[0], "before", bob)
+        await client.hears("text")
+        await client.drop()
+        for number in range(12):
+            await stage.post(cids[number % 3], f"{number}", bob)
+        await client.login()
+        await all_of(stage, client, stage.sessions.registry.head)
+        assert [one.payload["body"]["text"] for one in client.heard("text")][1:] == [f"{n}" for n in range(12)]
+        assert heard(client) == sorted(heard(client))
+
+    async def test_only_what_the_user_was_a_member_for_comes(self, stage: Stage, alice: Person) -> None:
+        bob = await stage.person("bob")
+        cid = await stage.conversation(bob)
+        other = await stage.conversation(bob)
+        client = await stage.login("alice")
+        await client.drop()
+        await stage.post(cid, "before she came", bob)
+        member = await stage.join(cid, alice)
+        await stage.post(cid, "while she was there", bob)
+        await stage.leave(cid, member, alice)
+        await stage.post(cid, "after she went", bob)
+        await stage.post(other, "never hers", bob)
+        await stage.join(other, alice)
+        await client.login()
+        await all_of(stage, client, stage.sessions.registry.head)
+        assert [one.type for one in client.events[2:]] == ["member:joined", "text", "member:left", "member:joined"]
+        assert client.heard("text")[0].payload["body"] == {"text": "while she was there"}
+
+    async def test_a_client_that_names_no_offset_hears_what_came_after_its_last_answered_ping(
+        self, stage: Stage, alice: Person
+    ) -> None:
+        cid = await stage.conversation(alice)
+        async with Raw(stage.url, token=stage.token("alice", ttl=3600)) as first:
+            await first.connected()
+            session_id = str((await first.event())[1]["body"]["id"])
+            await stage.post(cid, "before the ping", alice)
+            await first.event()
+            stage.after(25)
+            assert await first.read() == "2"
+            await first.send("3")
+            (socket,) = stage.sessions.endpoint.sockets.values()
+            await stage.until(lambda: not socket._awaiting)
+            await stage.post(cid, "after the ping", alice)
+            await first.event()
+        await stage.until(lambda: len(stage.sessions.registry) == 0)
+        await stage.post(cid, "while away", alice)
+        async with Raw(stage.url, token=stage.token("alice", ttl=3600), session_id=session_id) as second:
+            await second.connected()
+            assert (await second.event())[0] == "session:success"
+            assert (await second.event())[1]["body"] == {"text": "after the ping"}
+            assert (await second.event())[1]["body"] == {"text": "while away"}
+
+    async def test_an_offset_from_the_future_misses_nothing_that_follows(self, stage: Stage, alice: Person) -> None:
+        cid = await stage.conversation(alice)
+        client = await stage.login("alice")
+        await client.drop()
+        client._offset = "999999999999"
+        await client.login()
+        await stage.post(cid, "live", alice)
+        assert await client.hears("text")
+
+    async def test_signals_for_one_session_wait_until_it_has_caught_up(self, stage: Stage, alice: Person) -> None:
+        cid = await stage.conversation(alice)
+        client = await stage.login("alice")
+        other = await stage.login("alice")
+        await client.drop()
+        stage.sessions.registry._ring.floor = stage.sessions.registry.head  # nothing is in memory any more
+        for number in range(3):
+            await stage.post(cid, f"{number}", alice)
+        stage.sessions.registry._ring._outgoing.clear()
+        stage.sessions.registry._ring.floor = stage.sessions.registry.head
+        logging_in = asyncio.create_task(client.login())
+        await stage.until(lambda: stage.sessions.registry._behind)
+        await stage.signal_to(str(client.id), "rtc:answer", {"rtc_id": "r", "answer": "v=0"})
+        await logging_in
+        await client.hears("rtc:answer")
+        assert [one.type for one in client.events[2:]] == ["text", "text", "text", "rtc:answer"]
+        assert not other.heard("rtc:answer")
+
+
+class TestFromTheLog:
+    """The same after a restart, when memory holds nothing."""
+
+    @pytest.fixture
+    def url(self, database_url: str) -> str:
+        return database_url
+
+    async def test_nothing_is_lost_or_repeated_over_a_restart(self, url: str, pair: KeyPair) -> None:
+        async with staged(url, pair) as first:
+            alice, bob = await first.person("alice"), await first.person("bob")
+            cids = [await first.conversation(alice, bob) for _ in range(3)]
+            client = await first.login("alice")
+            for number in range(10):
+                await first.post(cids[number % 3], f"{number}", bob)
+            await client.until(lambda: len(client.heard("text")) == 10, "ten texts")
+            await client.drop()
+            for number in range(10, 40):
+                await first.post(cids[number % 3], f"{number}", bob)
+        async with staged(url, pair) as second:
+            client.url = second.url
+            client.token = second.token("alice")
+            second.clients.append(client)
+            await client.login()
+            await second.post(cids[0], "40", bob)
+            await client.until(lambda: len(client.heard("text")) >= 41, "all texts")
+            assert [one.payload["body"]["text"] for one in client.heard("text")] == [f"{n}" for n in range(41)]
+            assert heard(client) == sorted(set(heard(client)))
+
+    async def test_pages_follow_each_other_without_a_gap(
+        self, url: str, pair: KeyPair, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("legato.sessions.resume.PAGE_EVENTS", 7)
+        monkeypatch.setattr("legato.sessions.resume.PAGE_BYTES", 3000)
+        async with staged(url, pair) as first:
+            alice, bob = await first.person("alice"), await first.person("bob")
+            cids = [await first.conversation(alice, bob) for _ in range(2)]
+            client = await first.login("alice")
+            await client.drop()
+            for number in range(60):
+                await first.post(cids[number % 3 == 0], f"{number}", bob)
+        async with staged(url, pair) as second:
+            client.url = second.url
+            client.token = second.token("alice")
+            second.clients.append(client)
+            await client.login()
+            for number in range(60, 80):
+                await second.post(cids[0], f"{number}", bob)
+            await client.until(lambda: len(client.heard("text")) >= 80, "all texts")
+            assert [one.payload["body"]["text"] for one in client.heard("text")] == [f"{n}" for n in range(80)]
+
+    async def test_many_come_back_at_once(self, url: str, pair: KeyPair) -> None:
+        async with staged(url, pair) as first:
+            people = [await first.person(f"user{number}") for number in range(30)]
+            cids = [await first.conversation(*people[start : start + 10]) for start in (0, 10, 20)]
+            clients = [await first.login(person.name) for person in people]
+            for client in clients:
+                await client.drop()
+            for number in range(20):
+                await asyncio.gather(*(first.post(cid, f"{number}", people[10 * i]) for i, cid in enumerate(cids)))
+        async with staged(url, pair) as second:
+            for client, person in zip(clients, people, strict=True):
+                client.url, client.token = second.url, second.token(person.name)
+                second.clients.append(client)
+            await asyncio.gather(*(client.login() for client in clients))
+            for client in clients:
+                await client.until(lambda client=client: len(client.heard("text")) == 20, "all texts")
+                assert [one.payload["body"]["text"] for one in client.heard("text")] == [f"{n}" for n in range(20)]
