@@ -21,6 +21,8 @@ def dev(
     port: PortOption = None,
 ) -> None:
     """Start a server to try: a demo application, the users alice and bob, and a page on the same port."""
+    import signal
+    import sys
     import tempfile
 
     from legato.config import load
@@ -28,6 +30,8 @@ def dev(
     if not memory:
         _run(load(demo=True, host=host, port=port))
         return
+    # uvicorn stops on SIGTERM and then raises it once more, which would end the process before the directory is gone.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     # A directory in memory where the system has one: the same database as ever, gone at the end.
     shared_memory = Path("/dev/shm")  # noqa: S108 - a private directory is made below it
     place = shared_memory if shared_memory.is_dir() else None

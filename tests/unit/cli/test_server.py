@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from legato.auth import mint
 from legato.cli.client import Client
 from legato.config import load
 from legato.testing.ca import Authority
+from legato.testing.ports import free_port
 from legato.testing.server import API_KEY, API_SECRET, Server
 
 from .shell import Shell
@@ -120,6 +122,22 @@ def test_tail_shows_what_was_said_and_goes_on(beside: Shell) -> None:
         following.send_signal(signal.SIGINT)
         assert following.wait() == 130
     assert "does not exist" in beside.refused("tail", "CON-" + application_id, "--no-follow")
+
+
+def test_a_server_in_memory_leaves_nothing_behind(shell: Shell) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "legato", "dev", "--memory", "--port", str(free_port())],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stderr is not None
+        told = next(line for line in running.stderr if line.strip().startswith("data "))
+        place = Path(told.split()[1])
+        assert (place / "legato.db").exists()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait() == 0
+    assert not place.exists()
+    assert list(shell.directory.iterdir()) == []
 
 
 def test_the_key_of_another_machine_is_asked_for(beside: Shell) -> None:
