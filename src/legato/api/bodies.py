@@ -30,6 +30,8 @@ ConversationName = Annotated[str, Meta(min_length=1, max_length=MAX_CONVERSATION
 DisplayName = Annotated[str, Meta(min_length=1, max_length=MAX_DISPLAY_NAME, pattern=NO_NUL)]
 ImageUrl = Annotated[str, Meta(max_length=MAX_IMAGE_URL, pattern=URI)]
 SessionId = Annotated[str, Meta(max_length=64)]
+# What names something that is there already: longer than any id or name, shorter than would be worth sending.
+Named = Annotated[str, Meta(max_length=MAX_NAME, pattern=NO_NUL)]
 
 
 class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,8 +90,8 @@ class Callback(msgspec.Struct, frozen=True):
 class UserReference(msgspec.Struct, frozen=True):
     """A user by id or by name."""
 
-    id: str | None = None
-    name: str | None = None
+    id: Named | None = None
+    name: Named | None = None
 
 
 class AudioSettings(msgspec.Struct, frozen=True):
@@ -111,10 +113,10 @@ class Channel(msgspec.Struct, frozen=True):
     """What a member is reached by, as far as this server looks at it; the rest is kept as it came."""
 
     type: Annotated[str, Meta(max_length=50)]
-    id: str | None = None
+    id: Named | None = None
     from_: JsonObject | None = field(name="from", default=None)
     to: JsonObject | None = None
-    knocking_id: str | None = None
+    knocking_id: Named | None = None
 
 
 class Invitation(msgspec.Struct, frozen=True):
@@ -137,9 +139,9 @@ class NewMember(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["invited", "joined", "INVITED", "JOINED"]
     channel: JsonObject
     media: JsonObject | None = None
-    knocking_id: str | None = None
-    member_id_inviting: str | None = None
-    from_: str | None = field(name="from", default=None)
+    knocking_id: Named | None = None
+    member_id_inviting: Named | None = None
+    from_: Named | None = field(name="from", default=None)
     originating_session: SessionId | None = None
 
     def invitation(self) -> Invitation:
@@ -161,13 +163,13 @@ class OldNewMember(msgspec.Struct, frozen=True, kw_only=True):
 
     action: Literal["invite", "join"]
     channel: JsonObject
-    user_id: str | None = None
-    user_name: str | None = None
-    member_id: str | None = None
+    user_id: Named | None = None
+    user_name: Named | None = None
+    member_id: Named | None = None
     media: JsonObject | None = None
-    knocking_id: str | None = None
-    member_id_inviting: str | None = None
-    from_: str | None = field(name="from", default=None)
+    knocking_id: Named | None = None
+    member_id_inviting: Named | None = None
+    from_: Named | None = field(name="from", default=None)
     originating_session: SessionId | None = None
 
     def invitation(self) -> Invitation:
@@ -195,7 +197,7 @@ class MemberChange(msgspec.Struct, frozen=True, kw_only=True):
     """PATCH and PUT of a member in v0.3 and v1."""
 
     state: Literal["left", "joined", "LEFT", "JOINED"]
-    from_: str | None = field(name="from", default=None)
+    from_: Named | None = field(name="from", default=None)
     reason: Reason | None = None
     channel: JsonObject | None = None
     media: JsonObject | None = None
@@ -212,7 +214,7 @@ class OldMemberChange(msgspec.Struct, frozen=True, kw_only=True):
 
     action: Literal["join"]
     channel: JsonObject
-    from_: str | None = field(name="from", default=None)
+    from_: Named | None = field(name="from", default=None)
     reason: Reason | None = None
     media: JsonObject | None = None
     originating_session: SessionId | None = None
@@ -228,8 +230,8 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     type: str
     body: Any = field(default_factory=dict)
-    from_: str | None = field(name="from", default=None)
-    to: str | None = None
+    from_: Named | None = field(name="from", default=None)
+    to: Named | None = None
     params: JsonObject | None = None
     originating_session: SessionId | None = None
 

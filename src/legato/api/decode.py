@@ -42,6 +42,8 @@ def query_decoder(kind: type[T]) -> Callable[[bytes], T]:
             return default
         try:
             pairs = parse_qsl(raw.decode("ascii"), errors="strict", max_num_fields=MAX_FIELDS)
+            if b"%00" in raw and any("\0" in text for pair in pairs for text in pair):
+                raise InvalidInput("The query string must not contain a NUL character.")
             return msgspec.convert(dict(pairs), kind, strict=False)
         except msgspec.ValidationError as error:
             raise invalid(error) from error

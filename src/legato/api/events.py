@@ -127,7 +127,8 @@ class Events:
         principal, query = request.principal, request.query
         conversation = await self._find.conversation(principal, request.params["conversation_id"])
         until = await self._find.readable_until(conversation, principal)
-        turn = Turn.of(request, whole=query.is_range or request.generation is Generation.V0_1)
+        whole = query.is_range or request.generation is Generation.V0_1
+        turn = Turn.of(request, whole=whole, key=lambda _query: (int,))
         query = turn.query
         dialect = _dialect(query.filter_group_type)
         wanted = history_filter(dialect)

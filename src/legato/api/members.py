@@ -114,7 +114,7 @@ class Members:
     async def list_members(self, request: Request[None, PageQuery]) -> Reply[Any]:
         """Members in the order they came; those who LEFT are among them."""
         conversation = await self._find.conversation(request.principal, request.params["conversation_id"])
-        turn = Turn.of(request, whole=request.generation is Generation.V0_1)
+        turn = Turn.of(request, whole=request.generation is Generation.V0_1, key=lambda _query: (int, str))
         found = await self._log.read(lambda connection: list_members(connection, conversation.id, turn.window))
         views = [
             MemberView(conversation.id, item.member, item.user.person if item.user else Person(item.member.user_id))

@@ -7,7 +7,7 @@ because `nexmo-client` sends only some of them back; a checksum binds it to the 
 from __future__ import annotations
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any, Final, Generic, Literal, Self, TypeVar
@@ -107,6 +107,10 @@ def invalid_cursor() -> InvalidInput:
 P = TypeVar("P", bound=PageQuery)
 
 
+Key = tuple[type, ...]
+BY_AGE: Final[Key] = (float, str)  # when it was made, and its id
+
+
 @dataclass(frozen=True, slots=True)
 class Turn(Generic[P]):
     """A page being asked for: the query with the cursor's filters, and the window it opens."""
@@ -116,10 +120,12 @@ class Turn(Generic[P]):
     scope: str
 
     @classmethod
-    def of(cls, request: Request[Any, P], *, whole: bool = False) -> Self:
+    def of(
+        cls, request: Request[Any, P], *, whole: bool = False, key: Callable[[P], Key] = lambda _query: BY_AGE
+    ) -> Self:
         """Reads the request's cursor, if any. A filter that contradicts the cursor makes it a foreign one.
 
-        ``whole``: the list is one page, as large as may be.
+        ``whole``: the list is one page, as large as may be. ``key`` tells what an item's place in the list is made of.
         """
         query = request.query
         application_id = request.application_id
@@ -132,7 +138,8 @@ class Turn(Generic[P]):
         filters, position, backwards = read_cursor(scope, query.cursor)
         if any(filters.get(name) != value for name, value in query.given().items()):
             raise invalid_cursor()
-        query = structs.replace(query, **filters)
+        query = _completed(query, filters)
+        _check_position(position, key(query))
         return cls(query, Window(query.size, query.descending, position, backwards), scope)
 
     def page(self, request: Request[Any, P], found: Slice[T]) -> Page[T]:
@@ -172,6 +179,33 @@ class Page(Generic[T]):
     links: dict[str, str]
     count: int = 0
     index: int = 0
+
+
+def _completed(query: P, filters: dict[str, Any]) -> P:
+    """The query with the filters of a cursor, which anybody may have written."""
+    try:
+        return structs.replace(query, **structs.asdict(msgspec.convert(filters, type(query))) | _page_of(query))
+    except msgspec.ValidationError as error:
+        raise invalid_cursor() from error
+
+
+def _page_of(query: PageQuery) -> dict[str, Any]:
+    return {name: getattr(query, name) for name in _OF_THE_PAGE}
+
+
+def _check_position(position: tuple[Any, ...], key: Key) -> None:
+    if len(position) != len(key):
+        raise invalid_cursor()
+    for part, kind in zip(position, key, strict=True):
+        fits = isinstance(part, str) and "\0" not in part if kind is str else _is_number(part, whole=kind is int)
+        if not fits:
+            raise invalid_cursor()
+
+
+def _is_number(part: Any, *, whole: bool) -> bool:
+    if isinstance(part, bool) or not isinstance(part, int if whole else int | float):
+        return False
+    return abs(part) < 2**63  # the widest that both stores compare
 
 
 def _below_prefix(request: Request[Any, Any]) -> str:

@@ -137,9 +137,12 @@ NOT_FOUND: Final = NotFound("http:error:not-found", "There is nothing at this pa
 
 def _decoded(segment: str) -> str:
     try:
-        return unquote(segment, errors="strict")
+        text = unquote(segment, errors="strict")
     except UnicodeDecodeError as error:
         raise InvalidInput("The path is not valid UTF-8.") from error
+    if "\0" in text:
+        raise NOT_FOUND  # nothing is named so: PostgreSQL's text cannot hold it
+    return text
 
 
 def generation_of(path: str) -> Generation:

@@ -11,7 +11,7 @@ from legato.api.bodies import UserChanges, changed_user
 from legato.api.contract import NEW, OLD, Generation, Reply, Request, route
 from legato.api.finding import Finder, no_such_user
 from legato.api.idempotency import key_of
-from legato.api.paging import PageQuery, Turn
+from legato.api.paging import BY_AGE, Key, PageQuery, Turn
 from legato.api.render.views import SessionView
 from legato.api.services import Services
 from legato.api.times import Moment, moment
@@ -176,7 +176,7 @@ class Users:
         """Those the user is invited to or has joined, or those of the state that is asked for."""
         user_id = await self._find.own_user_id(request.principal, request.params["user_id"])
         application_id = request.application_id
-        turn = Turn.of(request, whole=request.generation is Generation.V0_1)
+        turn = Turn.of(request, whole=request.generation is Generation.V0_1, key=_place)
         query = turn.query
         found = await self._log.read(
             lambda c: participations(
@@ -209,6 +209,10 @@ class Users:
         views = [SessionView(session.id, person, api_key, session.properties) for session in found.items]
         page = turn.page(request, Slice(views, found.keys, found.has_before, found.has_after))
         return request.render.sessions(request.base, page)
+
+
+def _place(query: OwnConversationsQuery) -> Key:
+    return (str, *BY_AGE) if query.order_by == "custom_sort_key" else BY_AGE
 
 
 def _known(properties: dict[str, Any] | None) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.wire.rest.stage import OTHER, URL, Stage
+from legato.api.paging import write_cursor
+from tests.wire.rest.stage import APPLICATION, OTHER, URL, Stage
 
 
 def below(href: str) -> str:
@@ -131,3 +132,24 @@ async def test_a_page_holds_1_to_100_items(stored: Stage, full: str) -> None:
         for path in ("users", "conversations", f"conversations/{full}/members", f"conversations/{full}/events"):
             assert (await stored.call("GET", f"/v0.3/{path}?page_size={size}")).status == status
     assert (await stored.must("GET", "/v0.3/users"))["page_size"] == 10
+
+
+async def test_a_cursor_that_somebody_made_up_is_refused(stored: Stage, full: str) -> None:
+    for path, positions in (
+        (
+            "users",
+            ([], [1.0], [1.0, 2], ["a", "b"], [None, "b"], [True, "b"], [1e300, "b"], [1.0, "\x00"], [1.0, "b", 3]),
+        ),
+        (f"conversations/{full}/members", ([1.0, "b"], [2**63, "b"], [{}, "b"])),
+        (f"conversations/{full}/events", (["1"], [1.5], [2**70], [[]])),
+    ):
+        scope = f"{APPLICATION}/{path}"
+        for position in positions:
+            cursor = write_cursor(scope, {"order": "asc"}, position, backwards=False)
+            answer = await stored.call("GET", f"/v1/{path}?cursor={cursor}")
+            assert (answer.status, answer.body["code"]) == (400, "paginator-builder:error:invalid-cursor"), position
+    for filters in ({"order": "up"}, {"name": 7}, {"order": None, "name": {}}):
+        cursor = write_cursor(f"{APPLICATION}/users", filters, [1.0, "b"], backwards=False)
+        assert (await stored.call("GET", f"/v1/users?cursor={cursor}")).status == 400
+    kept = write_cursor(f"{APPLICATION}/users", {"order": "asc", "nothing": 1}, [1.0, "b"], backwards=False)
+    assert (await stored.call("GET", f"/v1/users?cursor={kept}")).status == 200
