@@ -44,7 +44,7 @@ def test_1_an_event_that_was_acknowledged_survives_a_kill(
 ) -> None:
     server = make_server(database_url=durable_database_url)
     application, room = scene(server)
-    for number in range(5):
+    for number in range(3):
         event_id = say(server, application, room, "ada", f"text {number}")
         server.kill()
         server.restart()

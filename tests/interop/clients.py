@@ -75,6 +75,7 @@ class Record:
     told: list[Told] = field(default_factory=list)
     packets: list[Packet] = field(default_factory=list)
     raw: list[tuple[bool, str]] = field(default_factory=list)  # (sent, frame)
+    lost: list[str] = field(default_factory=list)  # frames that a deaf client did not get
     crashes: list[str] = field(default_factory=list)
     _waiting: set[asyncio.Future[None]] = field(default_factory=set)
 
@@ -82,6 +83,8 @@ class Record:
         """File one line of a driver."""
         if "frame" in line:
             self._frame(line["frame"], bool(line["sent"]))
+        elif "lost" in line:
+            self.lost.append(line["lost"])
         elif "crash" in line:
             self.crashes.append(line["crash"])
         elif "from" in line:

@@ -49,6 +49,7 @@ class World:
         self.application: Application = server.application()
         self.clients: list[Sdk] = []
         self.users: dict[str, str] = {}
+        self.tokens: list[str] = []
         self._stack = stack
         self._chromium: Any = None
         self._origin = ""
@@ -68,7 +69,8 @@ class World:
     def token(self, name: str, **options: Any) -> str:
         """A token of the user."""
         self.user(name)
-        return self.application.token(name, **options)
+        self.tokens.append(self.application.token(name, **options))
+        return self.tokens[-1]
 
     def rest(self, method: str, path: str, body: Any = None, *, user: str | None = None) -> Answer:
         """A REST call with the application's token, or a user's."""
@@ -136,6 +138,9 @@ async def _a_world(server: Server) -> AsyncIterator[World]:
         yield made
     crashes = [f"{client.name}: {crash}" for client in made.clients for crash in client.record.crashes]
     assert not crashes, "\n".join(crashes)
+    # Tokens stand in the URLs of sockets: they must not come to stand in the log.
+    logged = server.log.read_text(errors="replace")
+    assert not [token for token in made.tokens if token in logged]
     # What any client was sent, it was sent by the catalogue.
     assert not faults(packet for client in made.clients for packet in client.record.packets)
 

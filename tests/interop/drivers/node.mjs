@@ -5,6 +5,8 @@
 //        {"from": "client"|"application"|"conversation", "name": "text", "detail": {…}}   what the SDK emitted
 //        {"frame": "42[…]", "sent": false}                                                every websocket frame
 //        {"crash": "…"}                                                                   an unhandled rejection
+//
+// The command "deaf" is this host's own: {"on": true} loses every event that arrives, as a faulty proxy would.
 
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
@@ -19,9 +21,15 @@ process.on('unhandledRejection', (reason) => {
   write({ crash: String(text) })
 })
 
+let deaf = false
 overhearFrames()
 const { drive, sdk, surroundings } = await load(process.argv[2])
-const commands = drive(sdk, tell, surroundings)
+const commands = {
+  ...drive(sdk, tell, surroundings),
+  async deaf({ on }) {
+    deaf = on
+  },
+}
 write({ ready: true })
 
 for await (const line of createInterface({ input: process.stdin })) {
@@ -64,6 +72,10 @@ function overhearFrames() {
   const WebSocket = engine('ws')
   const { emit, send } = WebSocket.prototype
   WebSocket.prototype.emit = function (name, ...args) {
+    if (name === 'message' && deaf && String(args[0]).startsWith('42')) {
+      write({ lost: String(args[0]) })
+      return true
+    }
     if (name === 'message') write({ frame: String(args[0]), sent: false })
     return emit.call(this, name, ...args)
   }
