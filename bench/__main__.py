@@ -18,7 +18,7 @@ import uvicorn
 
 import legato
 from bench import crowd, long_log, machine, report, rooms, stores
-from bench.fleet import HERE
+from bench.fleet import BUILD, HERE, build
 from bench.measure import Result, Row, Scenario
 from bench.peers import measured as peers
 from bench.peers.peer import PEERS
@@ -53,6 +53,7 @@ class Bench:
         self.patience = patience
         self.only = only
         self.results: list[Result] = []
+        self.disk_ms = 0.0
 
     def wants(self, rows: Sequence[Row]) -> bool:
         """Whether one of ``rows`` was asked for."""
@@ -79,8 +80,11 @@ def main() -> None:
     """Everything, or what the arguments name."""
     arguments = _arguments()
     machine.prepare()
+    build()
     bench = Bench(repeat=arguments.repeat, patience=arguments.patience, only=arguments.rows)
-    print(f"Legato {legato.__version__} on a {machine.describe()}; medians of {bench.repeat} runs\n")
+    bench.disk_ms = machine.commit_ms(BUILD)
+    print(f"Legato {legato.__version__} on a {machine.describe()}; medians of {bench.repeat} runs")
+    print(f"The disk takes {bench.disk_ms:.2f} ms to sync a write.\n")
     print(report.aligned(report.HEAD))
     if any(bench.wants(rows) for _, rows in SCENARIOS) or bench.wants((long_log.LONG_LOG,)):
         made = world(reuse=arguments.reuse)
@@ -146,10 +150,11 @@ def _peers(bench: Bench) -> str:
 def _write(bench: Bench, beside: str) -> None:
     packages = f"Python {platform.python_version()}, SQLAlchemy {sqlalchemy.__version__}, uvicorn {uvicorn.__version__}"
     packages += f", uvloop {version('uvloop')}, msgspec {msgspec.__version__}, cryptography {cryptography.__version__}"
+    disk = f"a disk that takes {bench.disk_ms:.2f} ms to sync a write"
     today = dt.datetime.now(dt.UTC).date()
     parts = [
         "# What the bench measured last",
-        f"{today}, Legato {legato.__version__}, {machine.describe()}. {packages}.",
+        f"{today}, Legato {legato.__version__}, {machine.describe()}, {disk}. {packages}.",
         f"Medians of {bench.repeat} runs; how each row is measured stands in [README.md](README.md). {SHARES}",
         report.markdown(bench.results),
         report.notes(bench.results),

@@ -36,11 +36,7 @@ async def measure(url: str, in_flight: int, warm_s: float, seconds: float, datab
     await store.open()
     log = Log(store)
     await log.start()
-    conversation_id, people = await _conversation(log)
-    commands = [
-        PostEvent(conversation_id=conversation_id, by=Caller(APPLICATION, person), type="text", body={"text": TEXT})
-        for person in people
-    ]
+    commands = await _commands(log)
     done = 0
     running = True
 
@@ -58,7 +54,7 @@ async def measure(url: str, in_flight: int, warm_s: float, seconds: float, datab
     measured = {name: after[name] - before[name] for name in after}
     running = False
     await asyncio.gather(*posters)
-    head = (await log.conversation(conversation_id, APPLICATION)).sequence
+    head = (await log.conversation(commands[0].conversation_id, APPLICATION)).sequence
     await log.close()
     await store.close()
     # Every append that was answered has its number: joins first, then texts, without a gap.
@@ -76,23 +72,33 @@ def _clocks(appends: int, database: int | None) -> dict[str, float]:
     }
 
 
-async def _conversation(log: Log) -> tuple[str, list[Person]]:
+async def _commands(log: Log) -> list[PostEvent]:
+    """A text from each member of a new conversation."""
     ids = RandomIds()
     conversation_id = f"CON-{ids.uuid()}"
     application = Caller(APPLICATION)
+    commands = []
     await log.submit(CreateConversation(conversation_id=conversation_id, by=application, name=conversation_id))
-    people = [Person(f"USR-{ids.uuid()}", f"user{i}", f"User {i}") for i in range(MEMBERS)]
-    for person in people:
-        await log.submit(
-            JoinMember(
-                conversation_id=conversation_id,
-                by=application,
-                member_id=f"MEM-{ids.uuid()}",
-                user=person,
-                channel={"type": "app"},
-            )
+    for number in range(MEMBERS):
+        person = Person(f"USR-{ids.uuid()}", f"user{number}", f"User {number}")
+        member_id = f"MEM-{ids.uuid()}"
+        join = JoinMember(
+            conversation_id=conversation_id,
+            by=application,
+            member_id=member_id,
+            user=person,
+            channel={"type": "app"},
         )
-    return conversation_id, people
+        await log.submit(join)
+        text = PostEvent(
+            conversation_id=conversation_id,
+            by=Caller(APPLICATION, person),
+            type="text",
+            body={"text": TEXT},
+            from_=member_id,
+        )
+        commands.append(text)
+    return commands
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import statistics
+import time
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,8 @@ CLIENT_CORE: Final = 1
 
 # 10,000 sessions on both sides of the loopback, and files besides.
 FILES_NEEDED: Final = 16_384
+
+SYNC_PROBES: Final = 200
 
 # More than this of the server's core taken by others than the server spoils a run.
 FOREIGN_SHARE: Final = 0.05
@@ -42,8 +46,25 @@ def core_busy_s(core: int) -> float:
     raise SystemExit(f"There is no core {core}.")
 
 
+def commit_ms(directory: Path) -> float:
+    """The median time of writing 4 kB and ``fdatasync``, in milliseconds: the least that a durable append can take."""
+    times = []
+    path = directory / "fsync.probe"
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+    try:
+        for _ in range(SYNC_PROBES):
+            started = time.perf_counter()
+            os.write(descriptor, bytes(4096))
+            os.fdatasync(descriptor)
+            times.append(time.perf_counter() - started)
+    finally:
+        os.close(descriptor)
+        path.unlink()
+    return statistics.median(times) * 1e3
+
+
 def describe() -> str:
-    """The class of machine, such as ``2-core x86_64 VM, Linux 6.1, Python 3.11``."""
+    """The class of machine, such as ``2-core x86_64 VM, 8 GiB, Linux 6.1, <processor>``."""
     kind = "VM" if "hypervisor" in Path("/proc/cpuinfo").read_text() else "machine"
     system = ".".join(platform.release().split(".")[:2])
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from bench.measure import Result, Row, Run
@@ -77,8 +77,8 @@ def aligned(cells: Sequence[str]) -> str:
     return " ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=False)) + " " + cells[-1]
 
 
-def _share(shares: object) -> str:
-    known = [share for share in shares if share is not None]  # type: ignore[attr-defined]  # an iterable of shares
+def _share(shares: Iterable[float | None]) -> str:
+    known = [share for share in shares if share is not None]
     return f"{statistics.median(known):.0%}" if known else ""
 
 

@@ -115,6 +115,18 @@ static void on_input(struct watched *input, uint32_t events)
     command_given = true; /* obeyed outside the poll, which a load runs itself */
 }
 
+static enum protocol protocol_named(const char *name)
+{
+    if (strcmp(name, "legato") == 0)
+        return LEGATO;
+    if (strcmp(name, "socketio") == 0)
+        return SOCKETIO;
+    if (strcmp(name, "xmpp") == 0)
+        return XMPP;
+    fprintf(stderr, "no such protocol: %s\n", name);
+    exit(2);
+}
+
 int main(int count, char **arguments)
 {
     struct rlimit files;
@@ -126,7 +138,7 @@ int main(int count, char **arguments)
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
-    fleet.protocol = strcmp(arguments[1], "xmpp") == 0 ? XMPP : strcmp(arguments[1], "socketio") == 0 ? SOCKETIO : LEGATO;
+    fleet.protocol = protocol_named(arguments[1]);
     fleet.port = atoi(arguments[2]);
     stream_target(fleet.port);
     poll_start();

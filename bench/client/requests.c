@@ -28,7 +28,9 @@ size_t request_event(const struct session *session, const struct job *job, char 
     char tail[128];
     int length, tail_length;
     if (session->chat) {
-        length = sprintf(json, "{\"cid\":\"%s\",\"from\":\"%s\",\"type\":\"message\",\"body\":{\"message_type\":\"text\",\"text\":\"",
+        length = sprintf(json,
+                         "{\"cid\":\"%s\",\"from\":\"%s\",\"type\":\"message\","
+                         "\"body\":{\"message_type\":\"text\",\"text\":\"",
                          session->conversation, session->member);
         tail_length = sprintf(tail, "\"}}");
     } else {
@@ -47,11 +49,16 @@ size_t request_event(const struct session *session, const struct job *job, char 
 
 static size_t receipt(const struct session *session, const struct job *job, char *json)
 {
+    unsigned long long event_id = job->number;
     if (session->chat)
-        return (size_t)sprintf(json, "{\"cid\":\"%s\",\"from\":\"%s\",\"type\":\"message:delivered\",\"body\":{\"event_id\":%llu}}",
-                               session->conversation, session->member, (unsigned long long)job->number);
-    return (size_t)sprintf(json, "{\"type\":\"text:delivered\",\"from\":\"%s\",\"body\":{\"event_id\":%llu},\"originating_session\":\"%s\"}",
-                           session->member, (unsigned long long)job->number, session->id);
+        return (size_t)sprintf(json,
+                               "{\"cid\":\"%s\",\"from\":\"%s\",\"type\":\"message:delivered\","
+                               "\"body\":{\"event_id\":%llu}}",
+                               session->conversation, session->member, event_id);
+    return (size_t)sprintf(json,
+                           "{\"type\":\"text:delivered\",\"from\":\"%s\",\"body\":{\"event_id\":%llu},"
+                           "\"originating_session\":\"%s\"}",
+                           session->member, event_id, session->id);
 }
 
 size_t request_build(const struct session *session, const struct job *job, char *request)
