@@ -10,17 +10,27 @@ import enum
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import ceil
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta
 from sqlalchemy import Connection
 
+from legato.api.application_views import (
+    PATH,
+    ApplicationBody,
+    ApplicationList,
+    ApplicationPage,
+    ApplicationQuery,
+    ApplicationView,
+    Link,
+    PageLinks,
+    view_of,
+)
 from legato.api.contract import Answer, Auth, Generation, Reply, Request, route
 from legato.api.idempotency import key_of_account
 from legato.api.services import Services
 from legato.auth import generate, load_public, public_pem
-from legato.auth.capabilities import MAX_CAPABILITIES, Capabilities, cleaned
+from legato.auth.capabilities import MAX_CAPABILITIES, cleaned
 from legato.events.envelope import JsonObject
 from legato.events.refusal import InvalidInput, NotFound
 from legato.store.applications import (
@@ -33,106 +43,10 @@ from legato.store.applications import (
 )
 from legato.store.files import is_uuid
 
-PATH: Final = "/v2/applications"
-MAX_NAME: Final = 255  # characters; longer than any that a console shows in one line
 MAX_BODY: Final = MAX_CAPABILITIES + 32 * 1024  # bytes: capabilities, a key and names
 NOT_FOUND: Final = "application:error:not-found"
 
 _V2: Final[dict[str, Any]] = {"tag": "Applications", "generations": (Generation.V2,), "auth": Auth.BASIC}
-
-
-class Keys(msgspec.Struct, omit_defaults=True):
-    """PEM texts. The private key is only ever in the answer to the request that made it."""
-
-    public_key: str | None = None
-    private_key: str | None = None
-
-
-class GivenKeys(msgspec.Struct):
-    """``public_key`` replaces the one in use."""
-
-    public_key: str | None = None
-
-
-class Privacy(msgspec.Struct, frozen=True):
-    """Kept for its owner: this server teaches nothing to anybody."""
-
-    improve_ai: bool = False
-
-
-class Rendering(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Settings of this server, beyond the platform's: whether ``classic`` clients see messages as ``text``."""
-
-    render_text: bool | None = None
-
-
-class ApplicationBody(msgspec.Struct):
-    """What an application is made from, and what replaces it."""
-
-    # PostgreSQL holds no NUL in a text.
-    name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME, pattern="^[^\\x00]*$")]
-    keys: GivenKeys | None = None
-    capabilities: Capabilities | None = None
-    privacy: Privacy | None = None
-    settings: Rendering | None = None
-
-
-class Link(msgspec.Struct):
-    """Where something is."""
-
-    href: str
-
-
-class SelfLink(msgspec.Struct):
-    """Where this is."""
-
-    self: Link
-
-
-class ApplicationView(msgspec.Struct, omit_defaults=True):
-    """An application as its owner sees it."""
-
-    id: str
-    name: str
-    keys: Keys
-    capabilities: JsonObject
-    privacy: Privacy
-    links: SelfLink = msgspec.field(name="_links")
-    settings: JsonObject = {}
-
-
-class ApplicationList(msgspec.Struct):
-    """The applications of one page."""
-
-    applications: list[ApplicationView]
-
-
-class PageLinks(msgspec.Struct, omit_defaults=True):
-    """Links of a page; ``next`` and ``prev`` are absent at the ends."""
-
-    self: Link
-    first: Link
-    last: Link
-    next: Link | None = None
-    prev: Link | None = None
-
-
-class ApplicationPage(msgspec.Struct):
-    """One page, counted from 1."""
-
-    page_size: int
-    page: int
-    total_items: int
-    total_pages: int
-    embedded: ApplicationList = msgspec.field(name="_embedded")
-    links: PageLinks = msgspec.field(name="_links")
-
-
-class ApplicationQuery(msgspec.Struct):
-    """Which page. The bound on ``page`` keeps an offset within what a database counts to."""
-
-    page_size: Annotated[int, Meta(ge=1, le=100)] = 10
-    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
 
 
 class Change(enum.Enum):
@@ -199,7 +113,7 @@ class Applications:
             link(page - 1) if 1 < page <= pages else None,
         )
         return Reply(
-            200, ApplicationPage(size, page, total, pages, ApplicationList([_view(each) for each in found]), links)
+            200, ApplicationPage(size, page, total, pages, ApplicationList([view_of(each) for each in found]), links)
         )
 
     @route(
@@ -243,7 +157,7 @@ class Applications:
             await self._tell(ApplicationChanged(made.id, Change.CREATED, made))
         else:
             private_key = None  # a repeat: the pair just made belongs to nothing, and the first one's half is not kept
-        return Reply(201, _view(kept, private_key), headers=((b"location", f"{PATH}/{kept.id}".encode()),))
+        return Reply(201, view_of(kept, private_key), headers=((b"location", f"{PATH}/{kept.id}".encode()),))
 
     @route(
         "GET",
@@ -259,7 +173,7 @@ class Applications:
         found = await self._log.read(lambda connection: read_application(connection, application_id))
         if found is None:
             raise _no_such(application_id)
-        return Reply(200, _view(found))
+        return Reply(200, view_of(found))
 
     @route(
         "PUT",
@@ -296,7 +210,7 @@ class Applications:
         before, after = replaced
         change = Change.CHANGED if before.key_version == after.key_version else Change.KEY_ROTATED
         await self._tell(ApplicationChanged(application_id, change, after))
-        return Reply(200, _view(after))
+        return Reply(200, view_of(after))
 
     @route(
         "DELETE",
@@ -354,18 +268,6 @@ def _given_key(body: ApplicationBody) -> str | None:
         return public_pem(load_public(body.keys.public_key))
     except ValueError as error:
         raise InvalidInput.of("keys.public_key", str(error)) from error
-
-
-def _view(application: Application, private_key: str | None = None) -> ApplicationView:
-    return ApplicationView(
-        id=application.id,
-        name=application.name,
-        keys=Keys(application.public_key, private_key),
-        capabilities=application.capabilities,
-        privacy=Privacy(application.privacy.get("improve_ai", False)),
-        settings=application.settings,
-        links=SelfLink(Link(f"{PATH}/{application.id}")),
-    )
 
 
 def _id_of(request: Request[Any, Any]) -> str:

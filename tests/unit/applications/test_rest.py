@@ -207,7 +207,7 @@ async def test_a_deleted_application_is_gone_with_its_tokens(stored: Scene) -> N
         assert (await stored.call(method, f"/v2/applications/{made['id']}", body)).status == 404
 
 
-@pytest.mark.parametrize("unknown", ["aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", "x", "%00", "AAAAAAAA-BBBB", "a%2Fb"])
+@pytest.mark.parametrize("unknown", ["aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", "x", "AAAAAAAA-BBBB", "a%2Fb"])
 async def test_an_unknown_id_is_not_found(scene: Scene, unknown: str) -> None:
     refused = await scene.call("GET", f"/v2/applications/{unknown}")
     assert refused.status == 404
