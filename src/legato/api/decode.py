@@ -14,6 +14,8 @@ from legato.events.refusal import InvalidInput
 T = TypeVar("T")
 
 MAX_FIELDS: Final = 64  # of one query string; no route has a third as many
+# Levels of objects and arrays. Whatever passes here is encoded again deeper in the stack, where it must not fail.
+MAX_DEPTH: Final = 64
 
 
 def body_decoder(kind: type[T]) -> Callable[[bytes], T]:
@@ -24,6 +26,8 @@ def body_decoder(kind: type[T]) -> Callable[[bytes], T]:
         try:
             if not raw.isascii():
                 raw.decode("utf-8")  # RFC 8259 8.1, also for keys that nobody reads
+            if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+                _check_depth(raw)
             return decode(raw or b"{}")
         except msgspec.ValidationError as error:
             raise invalid(error) from error
@@ -31,6 +35,22 @@ def body_decoder(kind: type[T]) -> Callable[[bytes], T]:
             raise InvalidInput("The body is not valid JSON.") from error
 
     return read
+
+
+# A text need not end: what no quote closes is taken whole, once, and refused by the decoder.
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+
+
+def _check_depth(raw: bytes) -> None:
+    depth = 0
+    for token in _TOKENS.finditer(raw):
+        sign = raw[token.start()]
+        if sign in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise InvalidInput(f"The body is nested deeper than {MAX_DEPTH} levels.")
+        elif sign in b"]}":
+            depth -= 1
 
 
 def query_decoder(kind: type[T]) -> Callable[[bytes], T]:

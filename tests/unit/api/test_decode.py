@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from legato.api.decode import NO_NUL, URI, body_decoder, fields_of, query_decoder
+from legato.api.decode import MAX_DEPTH, NO_NUL, URI, body_decoder, fields_of, query_decoder
 from legato.events.refusal import InvalidInput
 
 
@@ -100,3 +100,21 @@ def test_the_fields_of_a_request_are_those_it_acts_on() -> None:
     assert fields_of("PATCH", b"a=1", b"{") == {}
     assert fields_of("POST", b"", b"[1]") == {}
     assert fields_of("GET", b"\xff", b"") == {}
+
+
+@pytest.mark.parametrize(("opens", "closes"), [("{", "}"), ("[", "]")])
+def test_a_body_may_be_nested_so_deep_and_no_deeper(opens: str, closes: str) -> None:
+    def nested(levels: int) -> bytes:
+        value = '{"a":' * levels + "1" + "}" * levels if opens == "{" else opens * levels + closes * levels
+        return f'{{"inner": {{"name": "a"}}, "free": {{"x": {value}}}}}'.encode()
+
+    assert read(nested(MAX_DEPTH - 2)).free
+    for levels in (MAX_DEPTH - 1, 5_000):
+        with pytest.raises(InvalidInput, match="nested deeper"):
+            read(nested(levels))
+
+
+def test_brackets_in_texts_and_side_by_side_are_no_depth() -> None:
+    text = '[{"' * 100 + "\\"
+    body = {"inner": {"name": "a"}, "free": {"x": text, "y": [{} for _ in range(200)]}}
+    assert read(msgspec.json.encode(body)).free == body["free"]
