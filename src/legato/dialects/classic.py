@@ -160,7 +160,13 @@ _RECEIPTS = (
     "text:seen",
 )
 _KNOCKERS_TOO = ("leg:status:update", "sip:hangup", "sip:ringing", "sip:status")
-_OF_THE_APPLICATION = ("app:knocking", "app:knocking:cancel", "app:push", "conversation:created", "conversation:deleted")
+_OF_THE_APPLICATION = (
+    "app:knocking",
+    "app:knocking:cancel",
+    "app:push",
+    "conversation:created",
+    "conversation:deleted",
+)
 
 CLASSIC: Final[dict[str, Rule]] = {
     **dict.fromkeys(_AS_MADE, _as_made),

@@ -46,8 +46,8 @@ def _template(body: JsonObject) -> JsonObject:
     whatsapp = object_of(body.get("whatsapp") or template.get("whatsapp"))
     told: JsonObject = {"name": word(template.get("name"))}
     parameters = template.get("parameters")
-    if isinstance(parameters, list):
-        told["parameters"] = [each for each in parameters if isinstance(each, str)]
+    if parameters is not None:
+        told["parameters"] = parameters
     return {
         "message_type": "template",
         "template": told,

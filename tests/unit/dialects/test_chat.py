@@ -41,7 +41,7 @@ def test_the_table_is_over_the_whole_catalogue() -> None:
     assert CHAT.keys() == {entry.name for entry in CATALOGUE}
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(made=everything())
 def test_whatever_is_accepted_can_be_decoded(made: Event) -> None:
     packet = heard(made)
@@ -51,7 +51,7 @@ def test_whatever_is_accepted_can_be_decoded(made: Event) -> None:
         assert made.type not in ("message", "text", "image", "custom:x", "member:joined", "event:delete", "ephemeral")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(made=everything())
 def test_history_holds_what_its_filter_admits_and_nothing_else(made: Event) -> None:
     item = for_history(Dialect.CHAT, made, {"seen_by": {OTHER: AT}}, manner=MANNER)
@@ -61,7 +61,7 @@ def test_history_holds_what_its_filter_admits_and_nothing_else(made: Event) -> N
         assert ("state" in item) is (item["type"] == "message")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(made=everything())
 def test_what_is_heard_is_what_the_catalogue_says(made: Event) -> None:
     packet = heard(made)
@@ -115,6 +115,12 @@ def test_a_deleted_message_keeps_its_kind_and_says_when(kind: str, content: Any)
 def test_a_deleted_text_is_a_message_without_words() -> None:
     deleted = {"timestamp": {"deleted": AT}}
     assert body_of("text", deleted) == ("message", {"message_type": "text", "text": "", **deleted})
+
+
+@pytest.mark.parametrize("own", ["yesterday", 7, [], {"deleted": 7}, {"created": None}, {"mine": AT}])
+def test_a_callers_own_timestamp_in_a_message_is_not_told(own: Any) -> None:
+    told = {"message_type": "text", "text": "hi"}
+    assert body_of("message", {**told, "timestamp": own}) == ("message", told)
 
 
 def test_the_whatsapp_part_of_a_template_stands_beside_it() -> None:

@@ -30,7 +30,7 @@ def test_the_table_is_over_the_whole_catalogue() -> None:
     assert CLASSIC.keys() == {entry.name for entry in CATALOGUE}
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(made=everything())
 def test_every_event_of_a_conversation_is_told(made: Event) -> None:
     packet = for_socket(Dialect.CLASSIC, made, manner=MANNER)
@@ -40,7 +40,7 @@ def test_every_event_of_a_conversation_is_told(made: Event) -> None:
         validate_event({"type": packet.name, **msgspec.json.decode(packet.payload)}, "socket")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(made=everything())
 def test_nexmo_client_finds_what_it_reads(made: Event) -> None:
     packet = for_socket(Dialect.CLASSIC, made, manner=MANNER)
@@ -59,7 +59,7 @@ def test_nexmo_client_finds_what_it_reads(made: Event) -> None:
     assert isinstance(payload.get("_embedded", {}).get("from_user", {"name": ""})["name"], str)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(made=everything())
 def test_a_webhook_is_told_what_the_catalogue_says(made: Event) -> None:
     if CATALOGUE[made.type].audience.value != "session":
@@ -70,7 +70,7 @@ def test_a_webhook_is_told_what_the_catalogue_says(made: Event) -> None:
         assert told["body"] == msgspec.json.decode(msgspec.json.encode(made.body))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(made=everything())
 def test_history_without_a_dialect_is_as_it_was_made(made: Event) -> None:
     item = for_history(None, made)
