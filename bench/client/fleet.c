@@ -86,7 +86,7 @@ void fleet_connect(unsigned parallel, uint64_t deadline_ns)
                 start(&fleet.sessions[next]);
         if (next == fleet.count && connecting == 0)
             return;
-        poll_once(100);
+        poll_nap(100);
     }
 }
 

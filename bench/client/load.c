@@ -227,7 +227,7 @@ void load_disorder(void)
 static void poll_until(uint64_t deadline_ns)
 {
     for (uint64_t now; (now = now_ns()) < deadline_ns;)
-        poll_once((int)((deadline_ns - now) / 1000000 + 1));
+        poll_nap((int)((deadline_ns - now) / 1000000 + 1));
 }
 
 static void drain(void)
@@ -235,7 +235,7 @@ static void drain(void)
     uint64_t deadline = now_ns() + DRAIN_S * NS_PER_SECOND;
     run.stopping = true;
     while (any_in_flight() && now_ns() < deadline)
-        poll_once(10);
+        poll_nap(10);
 }
 
 static void report(const struct edge *from, const struct edge *to, const char *more)
@@ -283,7 +283,7 @@ static void post_at_rate(double per_second, uint64_t end_ns)
                 turn++;
             post(&fleet.sessions[turn++ % fleet.count], due);
         }
-        poll_once((int)((due - now) / 1000000)); /* 0 in the last millisecond: polls on */
+        poll_nap((int)((due - now) / 1000000)); /* 0 in the last millisecond: polls on */
     }
 }
 
@@ -340,7 +340,7 @@ void load_append(unsigned each, bool hear)
     struct edge from = edge_now();
     everyone_next();
     while (any_in_flight() && run.unanswered == 0)
-        poll_once(100);
+        poll_nap(100);
     struct edge to = edge_now();
     report(&from, &to, "");
 }
@@ -355,7 +355,7 @@ void load_resume(unsigned parallel, unsigned each, double deadline_s)
     fleet_connect(parallel, deadline);
     uint64_t connected = now_ns();
     while (run.complete < fleet.count && now_ns() < deadline)
-        poll_once(10);
+        poll_nap(10);
     struct edge to = edge_now();
     poll_until(now_ns() + LATE_COPIES_S * NS_PER_SECOND);
     for (unsigned i = 0; i < fleet.count; i++)

@@ -63,7 +63,7 @@ static void do_quiet(double seconds)
 {
     uint64_t deadline = now_ns() + (uint64_t)(seconds * 1e9);
     while (now_ns() < deadline)
-        poll_once(10);
+        poll_nap(10);
     done();
 }
 
@@ -145,7 +145,7 @@ int main(int count, char **arguments)
     fleet_read(arguments[3]);
     poll_watch(&input, EPOLLIN);
     for (;;) {
-        poll_once(-1);
+        poll_wait();
         if (command_given) {
             command_given = false;
             obey(command);

@@ -14,7 +14,10 @@ void poll_start(void);
 void poll_watch(struct watched *watched, uint32_t events);
 void poll_rewatch(struct watched *watched, uint32_t events);
 
-/* Waits at most `timeout_ms` (-1: for ever) and calls everyone who is ready. */
-void poll_once(int timeout_ms);
+/* Looks, and naps, until someone is ready or `timeout_ms` have passed; calls everyone who is ready. For use under load. */
+void poll_nap(int timeout_ms);
+
+/* Waits, however long it takes, until someone is ready and calls them. */
+void poll_wait(void);
 
 #endif
