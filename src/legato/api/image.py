@@ -20,7 +20,7 @@ from legato.api.image_render import MAGIC_BYTES, MAX_OUTPUT, MIME_TYPES, kind_of
 from legato.api.image_worker import Head, ImageWorker, Job
 from legato.api.media import owner_of
 from legato.api.services import Services
-from legato.api.upload import MAX_FORM, MULTIPART, Upload, read_upload
+from legato.api.upload import MAX_FORM, MULTIPART, Upload, read_fields, read_upload
 from legato.events.refusal import InvalidInput
 from legato.store.files import Files
 from legato.store.media import Media, MediaInfo, insert_media
@@ -103,7 +103,8 @@ class ImageRoom:
         async with read_upload(request, self._files, "file", self._max_bytes) as upload:
             if upload.file is None:
                 raise InvalidInput.of("file", "is required")
-            ratios = upload.read(ImageRatios)
+            given = {name: value for name, value in upload.fields.items() if value}  # an empty ratio is no ratio
+            ratios = read_fields(given, ImageRatios)
             kind = kind_of(await asyncio.to_thread(_head, upload.file.path))
             if kind is None:
                 raise InvalidInput.of("file", "must be a JPEG, PNG, GIF or WebP picture")

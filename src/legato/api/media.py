@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import re
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from msgspec import UNSET
 from sqlalchemy import Connection
 
 from legato.api.contract import Answer, Auth, Generation, Reply, Request, route
-from legato.api.decode import body_decoder, query_decoder
+from legato.api.decode import body_decoder
 from legato.api.download import BYTES, RangeNotSatisfiable, file_headers, is_unchanged, range_of, send_file
 from legato.api.errors import refused
 from legato.api.media_views import (
@@ -30,7 +30,7 @@ from legato.api.media_views import (
 )
 from legato.api.render.shapes import Link
 from legato.api.services import Services
-from legato.api.upload import MAX_FORM, MULTIPART, Upload, read_upload
+from legato.api.upload import MAX_FORM, MAX_PARTS, MULTIPART, Upload, read_fields, read_upload
 from legato.events.moment import parse_iso
 from legato.events.refusal import Forbidden, InvalidInput, NotFound, Unauthenticated
 from legato.store.files import Files
@@ -73,7 +73,6 @@ _DOWNLOAD: Final[dict[str, Any]] = {
 _MIME_TYPE = re.compile(r"[\w.+-]{1,63}/[\w.+-]{1,63}\Z", re.ASCII)
 
 _read_json = body_decoder(MediaChange)
-_read_form = query_decoder(MediaChange)
 
 
 class MediaRoom:
@@ -286,6 +285,14 @@ async def _read_change(request: Request[MediaChange, None]) -> MediaChange:
             return form.read(MediaChange)
     raw = b"".join([chunk async for chunk in request.chunks()])
     return _read_form(raw) if declared == FORM else _read_json(raw)
+
+
+def _read_form(raw: bytes) -> MediaChange:
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARTS)
+    except ValueError as error:
+        raise InvalidInput("The form cannot be read.") from error
+    return read_fields(dict(pairs), MediaChange)
 
 
 def _time(name: str, text: str | None, otherwise: float) -> float:

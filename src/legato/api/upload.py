@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -47,16 +47,21 @@ class Upload:
     content_type: str = ""
 
     def read(self, kind: type[T]) -> T:
-        """The fields as ``kind``; empty ones count as absent. Raises InvalidInput naming the field."""
-        try:
-            return msgspec.convert({name: value for name, value in self.fields.items() if value}, kind, strict=False)
-        except msgspec.ValidationError as error:
-            raise invalid(error) from error
+        """The fields as ``kind``. Raises InvalidInput naming the field."""
+        return read_fields(self.fields, kind)
 
     def key(self, request: Request[Any, Any]) -> IdempotencyKey | None:
         """The caller's ``Idempotency-Key``, bound to what came: the same form is the same request."""
         came = [self.file.digest if self.file else None, sorted(self.fields.items())]
         return key_of(request, msgspec.json.encode(came))
+
+
+def read_fields(fields: Mapping[str, str], kind: type[T]) -> T:
+    """A form's fields as ``kind``: numbers and truths from their texts. Raises InvalidInput naming the field."""
+    try:
+        return msgspec.convert(fields, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
 
 
 @contextlib.asynccontextmanager

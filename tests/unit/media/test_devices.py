@@ -70,7 +70,7 @@ async def test_a_wrong_registration_is_refused_by_name(on_stage: Stage, prefix: 
     assert (await on_stage.call("GET", "/v1/devices/phone")).status == 404
 
 
-@pytest.mark.parametrize("device_id", ["d" * 256, "a%00b", "%0a"])
+@pytest.mark.parametrize("device_id", ["d" * 256, "a%7fb", "%0a"])
 async def test_an_impossible_id_is_refused(on_stage: Stage, device_id: str) -> None:
     refused = await on_stage.call("GET", f"/v1/devices/{device_id}")
     assert (refused.status, refused.json["code"]) == (400, "device:error:invalid")

@@ -61,6 +61,11 @@ async def test_the_callers_ratios_are_kept(on_stage: Stage) -> None:
     assert [(sent.json[name]["width"], sent.json[name]["height"]) for name in NAMES] == [(80, 40), (80, 40), (1, 1)]
 
 
+async def test_an_empty_ratio_is_no_ratio(on_stage: Stage) -> None:
+    sent = await send(on_stage, encoded(two_halves(), "PNG"), quality_ratio="", medium_size_ratio="")
+    assert sent.json["medium"]["width"] == 40
+
+
 @pytest.mark.parametrize(
     "fields",
     [{"quality_ratio": "101"}, {"quality_ratio": "good"}, {"medium_size_ratio": "0"}, {"thumbnail_size_ratio": "-1"}],

@@ -83,7 +83,7 @@ async def test_a_deleted_file_is_gone_with_its_bytes(on_each_store: Stage) -> No
     assert (await stage.call("DELETE", url)).status == 404
 
 
-async def test_info_is_changed_by_json_by_form_and_by_query_like_text(on_stage: Stage) -> None:
+async def test_info_is_changed_by_json_and_by_either_form(on_stage: Stage) -> None:
     url = (await on_stage.upload(b"x")).headers["Location"]
     json, form = {"metadata_primary": "a"}, {"metadata_secondary": "b", "public": "true"}
     assert (await on_stage.call("PUT", url, json=json)).status == 204
@@ -93,6 +93,15 @@ async def test_info_is_changed_by_json_by_form_and_by_query_like_text(on_stage: 
     assert (await on_stage.call("PUT", url + "/info", data=part, headers={"Content-Type": kind})).status == 204
     info = (await on_stage.call("GET", url + "/info")).json
     assert [info[k] for k in ("metadata_primary", "metadata_secondary", "title", "public")] == ["a", "b", "c", True]
+
+
+async def test_an_empty_text_clears_and_an_empty_number_is_refused(on_stage: Stage) -> None:
+    url = (await on_stage.upload(b"x", title="old", metadata_primary="kept")).headers["Location"]
+    assert (await on_stage.call("PUT", url, data={"title": ""})).status == 204
+    info = (await on_stage.call("GET", url + "/info")).json
+    assert (info["title"], info["metadata_primary"]) == ("", "kept")
+    refused = await on_stage.call("PUT", url, data={"max_downloads_allowed": ""})
+    assert (refused.status, set(refused.wrong)) == (400, {"max_downloads_allowed"})
 
 
 async def test_a_wrong_change_names_its_field_and_changes_nothing(on_stage: Stage) -> None:
