@@ -81,7 +81,7 @@ def for_history(
     rendered = chat(event, manner)
     if rendered is None:
         return None
-    item = {key: value for key, value in item_form(event, rendered).items() if value is not None and key != "params"}
+    item = {key: value for key, value in item_form(event, rendered).items() if value is not None}
     if rendered.name == "message":
         item["state"] = _state(event.type, state)
     return item

@@ -46,6 +46,7 @@ def refused(name: str, body: Any) -> list[str]:
         ("text:seen", {"event_id": 0}, '"body.event_id" must be at least 1'),
         ("text:seen", {"event_id": MAX_EVENT_ID + 1}, f'"body.event_id" must be at most {MAX_EVENT_ID}'),
         ("text:seen", {"event_id": "seven"}, '"body.event_id" must be an integer'),
+        ("text:seen", {"event_id": "9" * 5000}, '"body.event_id" must be an integer'),
         ("text:seen", {"event_id": "-7"}, '"body.event_id" must be an integer'),
         ("text:seen", {"event_id": "٧"}, '"body.event_id" must be an integer'),
         ("text:seen", {"event_id": 1.5}, '"body.event_id" must be an integer'),
