@@ -47,7 +47,8 @@ class CatchUp:
         self._ring = ring
         self._render = render
         self._go_live = go_live
-        self._waiting: list[Session] = []  # for the log
+        self._waiting: list[Session] = []  # for the log to be read
+        self._asked: set[Session] = set()  # those, and those for whom it is being read
         self._parked: set[Session] = set()  # for their clients to read
         self._frames: OrderedDict[tuple[int, Dialect], bytes] = OrderedDict()
         self._reader: asyncio.Task[None] | None = None
@@ -60,7 +61,7 @@ class CatchUp:
     def proceed(self, session: Session) -> None:
         """The next step of ``session``; nothing when it is not catching up."""
         self._parked.discard(session)
-        if session.pace is not Pace.CATCHING_UP:
+        if session.pace is not Pace.CATCHING_UP or session in self._asked:
             return
         if session.connection.transport.buffered() > PAGE_BYTES:
             self._parked.add(session)
@@ -68,6 +69,7 @@ class CatchUp:
             self._send_ring(session)
         else:
             self._waiting.append(session)
+            self._asked.add(session)
             if self._reader is None:
                 self._reader = asyncio.create_task(self._read(), name="sessions catch up")
 
@@ -104,7 +106,6 @@ class CatchUp:
     async def _read(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:READ_TOGETHER], self._waiting[READ_TOGETHER:]
-            batch = [session for session in batch if session.pace is Pace.CATCHING_UP]
             wants = [Want(session.application_id, session.user_id, session.cursor) for session in batch]
             try:
                 pages = await self._read_log(wants, self._ring.head)
@@ -113,6 +114,8 @@ class CatchUp:
                 for session in batch:
                     session.connection.cut("what it missed could not be read")
                 continue
+            finally:
+                self._asked.difference_update(batch)
             for session, missed in zip(batch, pages, strict=True):
                 if session.pace is Pace.CATCHING_UP:
                     self._send_log(session, missed)

@@ -90,6 +90,8 @@ class Recovery(RuleBasedStateMachine):
         self.cids = [f"CON-{ids.uuid()}" for _ in range(2)]
         for cid in self.cids:
             await self.log.submit(CreateConversation(conversation_id=cid, by=Caller(APPLICATION), name=cid))
+        for place, user in ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1)):
+            await self._join(place, user)
         self.authenticator = Authenticator(StoredDirectory(self.log.read), clock, api_key="a1b2c3d4")
         await self._start()
         self.clients = [
@@ -182,10 +184,22 @@ class Recovery(RuleBasedStateMachine):
     def come_back(self, device: int) -> None:
         self.run(self._connect(self.clients[device]))
 
-    @rule(device=st.integers(0, 3), users=st.lists(who, min_size=1, max_size=6))
-    def come_back_while_others_post(self, device: int, users: list[int]) -> None:
-        posts = [self._post(number % 2, user) for number, user in enumerate(users)]
-        self.run(_all(self._connect(self.clients[device], wait=False), *posts))
+    @rule(device=st.integers(0, 3), users=st.lists(who, min_size=1, max_size=6), short=st.booleans())
+    def come_back_while_others_post(self, device: int, users: list[int], short: bool) -> None:
+        """What is missed is read, from memory or the log, while more is committed."""
+        client = self.clients[device]
+        if client.wire is not None:
+            client.wire.drop()
+            client.wire = None
+        self.run(_all(*(self._post(number % 2, user) for number, user in enumerate(users))))
+        if short:
+            self.memory_is_short(keep=0)
+
+        async def one_by_one() -> None:
+            for number, user in enumerate(users):
+                await self._post(number % 2, user)
+
+        self.run(_all(self._connect(client, wait=False), one_by_one()))
 
     @rule(keep=st.integers(0, 3))
     def memory_is_short(self, keep: int) -> None:
@@ -315,7 +329,7 @@ async def _all(*works: Any) -> None:
 
 TestRecovery = Recovery.TestCase
 TestRecovery.settings = settings(
-    max_examples=20,
+    max_examples=15,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
