@@ -80,10 +80,12 @@ TITLES: Final[Mapping[int, str]] = {
     409: "Conflict.",
     413: "Payload too large.",
     415: "Unsupported media type.",
+    416: "Range not satisfiable.",
     429: "Too many requests.",
     500: "Internal Error.",
     501: "Not implemented.",
     503: "Service unavailable.",
+    507: "Insufficient storage.",
 }
 
 

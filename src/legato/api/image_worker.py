@@ -104,7 +104,7 @@ class ImageWorker:
             program = str(Path(image_render.__file__))
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-I",  # nothing of the surroundings' environment or directory is imported
+                "-P",  # nothing beside the program is imported, whatever it is called
                 program,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,

@@ -98,6 +98,8 @@ def _usual(route: Route) -> set[int]:
         usual |= {413, 415}
     if route.creates:
         usual |= {409}
+    if "multipart/form-data" in route.accepts and route.creates:
+        usual |= {507}
     if route.answer is None and not route.replies:
         usual |= {501}  # declared for what clients ask, and nothing here can perform it
     return usual

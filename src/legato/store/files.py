@@ -12,6 +12,8 @@ UUID that this server made.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -46,6 +48,28 @@ class TooLarge(Refusal):
         super().__init__("http:error:payload-too-large", f"The file must be at most {limit} bytes.")
 
 
+class StorageFull(Refusal):
+    """There is no room on the disk (RFC 4918 11.5). Nothing of the file is kept."""
+
+    status = 507
+
+    def __init__(self) -> None:
+        super().__init__("system:error:storage-full", "The server has no room for the file.")
+
+
+_FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+
+
+@contextlib.contextmanager
+def _refused_when_full() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull from error
+        raise
+
+
 class Blob(msgspec.Struct, frozen=True):
     """What was kept: ``size`` in bytes, ``digest`` the SHA-256 of the bytes in hexadecimal."""
 
@@ -71,12 +95,13 @@ class Incoming:
         self.discard()
 
     def write(self, data: bytes | memoryview) -> None:
-        """Appends ``data``. Raises TooLarge, before writing, when the blob would pass its bound."""
+        """Appends ``data``. Raises TooLarge, before writing, when the blob would pass its bound; StorageFull."""
         if self.size + len(data) > self._limit:
             raise TooLarge(self._limit)
         view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]  # an unbuffered write may be short
+        with _refused_when_full():
+            while view:
+                view = view[self._file.write(view) :]  # an unbuffered write may be short
         self._digest.update(data)
         self.size += len(data)
 
@@ -108,14 +133,15 @@ class Files:
         return Incoming(self._incoming / secrets.token_hex(16), limit)
 
     def keep(self, incoming: Incoming, blob_id: str) -> Blob:
-        """Gives the written bytes their id. On return they are on the disk, under their name."""
+        """Gives the written bytes their id. On return they are on the disk, under their name. Raises StorageFull."""
         path = self.path(blob_id)
-        incoming._seal()
-        if not path.parent.is_dir():
-            path.parent.mkdir(exist_ok=True, mode=0o700)
-            _sync_directory(self._root)
-        incoming.path.rename(path)
-        _sync_directory(path.parent)
+        with _refused_when_full():
+            incoming._seal()
+            if not path.parent.is_dir():
+                path.parent.mkdir(exist_ok=True, mode=0o700)
+                _sync_directory(self._root)
+            incoming.path.rename(path)
+            _sync_directory(path.parent)
         return Blob(blob_id, incoming.size, incoming.digest)
 
     def path(self, blob_id: str) -> Path:

@@ -8,15 +8,11 @@ from typing import Any
 import pytest
 import schemathesis
 
-from legato.api import ROOMS, Generation, routes_of
-from legato.api.account import AccountRoom
-from legato.api.applications import Applications
-from legato.api.devices import DeviceRoom
-from legato.api.image import ImageRoom
-from legato.api.media import MediaRoom
+from legato.api import Generation, routes_of
 from legato.api.openapi import openapi
+from legato.cli.spec import rooms
 
-EVERY_ROOM = (*ROOMS, Applications, AccountRoom, DeviceRoom, ImageRoom, MediaRoom)
+EVERY_ROOM = rooms()
 DOCUMENT = openapi(EVERY_ROOM, version="1.2.3", server_url="https://chat.example")
 OPERATIONS = [
     pytest.param(path, method, operation, id=f"{method} {path}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
 from legato.events.ids import RandomIds
-from legato.store.files import ORPHAN_AGE, Files, TooLarge
+from legato.store.files import ORPHAN_AGE, Files, StorageFull, TooLarge
 
 new_id = RandomIds().uuid
 
@@ -44,6 +45,17 @@ def test_a_blob_of_exactly_its_bound_is_taken_and_one_byte_more_is_not(files: Fi
         with pytest.raises(TooLarge):
             incoming.write(b"5")
         assert incoming.path.stat().st_size == 4
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(files: Files, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, hard))  # as good as a disk of that size
+    try:
+        with files.create(limit=10_000_000) as incoming, pytest.raises(StorageFull):
+            incoming.write(b"x" * 6_000_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_what_is_not_kept_leaves_nothing(files: Files, tmp_path: Path) -> None:
