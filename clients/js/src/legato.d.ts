@@ -177,7 +177,9 @@ export declare class LegatoClient {
 
   conversation(id: string): Conversation;
   createConversation(properties?: NewConversation): Promise<Conversation>;
-  conversations(options?: PageOptions & { state?: 'INVITED' | 'JOINED' | 'LEFT' }): Promise<Page<ConversationProperties>>;
+  conversations(
+    options?: PageOptions & { state?: 'INVITED' | 'JOINED' | 'LEFT' },
+  ): Promise<Page<ConversationProperties>>;
   uploadImage(file: Blob, ratios?: Ratios): Promise<Representations>;
   fetchMedia(url: string): Promise<Blob>;
 }

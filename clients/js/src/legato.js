@@ -141,7 +141,11 @@ export class LegatoClient {
 
   /** A page of one's own conversations, those one is invited to or has joined. */
   conversations(/** @type {object} */ options) {
-    return this.page(`/v0.3/users/${encodeURIComponent(this.user?.id ?? 'me')}/conversations`, 'conversations', options);
+    return this.page(
+      `/v0.3/users/${encodeURIComponent(this.user?.id ?? 'me')}/conversations`,
+      'conversations',
+      options,
+    );
   }
 
   /** Uploads a picture; resolves with its three representations. Percentages shape them. */
@@ -206,7 +210,9 @@ export class LegatoClient {
       try {
         listener(event);
       } catch (error) {
-        queueMicrotask(() => { throw error; }); // reported as uncaught; the other listeners still hear the event
+        queueMicrotask(() => {
+          throw error;
+        }); // reported as uncaught; the other listeners still hear the event
       }
     }
   }

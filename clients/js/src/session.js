@@ -119,7 +119,9 @@ export class Session {
       EIO: '4',
       transport: 'websocket',
     });
-    const socket = new this.options.WebSocket(`${this.options.url.replace(/^http/, 'ws')}${this.options.path}/?${query}`);
+    const socket = new this.options.WebSocket(
+      `${this.options.url.replace(/^http/, 'ws')}${this.options.path}/?${query}`,
+    );
     this.#socket = socket;
     const body = await new Promise((resolve, reject) => {
       this.#login = { resolve, reject };
@@ -169,7 +171,9 @@ export class Session {
       this.#event(type, payload ?? {});
       if (typeof offset === 'string') this.#offset = offset;
     } else if (kind === '4') {
-      this.#ended(new LegatoError('client:error:refused', JSON.parse(json).message ?? 'The server refused the socket.'));
+      this.#ended(
+        new LegatoError('client:error:refused', JSON.parse(json).message ?? 'The server refused the socket.'),
+      );
     }
   }
 
@@ -184,7 +188,10 @@ export class Session {
       this.#logout.done();
     } else if (type === 'system:error:expired-token') {
       this.#end = refusal(type, payload);
-      this.options.renew().then((renewed) => renewed && (this.#end = null), () => {});
+      this.options.renew().then(
+        (renewed) => renewed && (this.#end = null),
+        () => {},
+      );
     } else if (type === 'session:terminated') {
       this.#end = refusal(type, payload);
     } else if (!type.startsWith('session:')) {
@@ -238,7 +245,8 @@ export class Session {
   }
 
   async #mayTryAgain(error) {
-    if (LOST_SESSION.has(error.code)) this.id = null; // a new session then; the offset still says how far it got
+    if (LOST_SESSION.has(error.code))
+      this.id = null; // a new session then; the offset still says how far it got
     else if (BAD_TOKEN.has(error.code)) return this.options.renew().catch(() => false);
     else return error.status === 0;
     return true;

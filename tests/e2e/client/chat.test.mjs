@@ -39,7 +39,10 @@ test('receipts, edits, typing, custom and ephemeral events and a deletion arrive
     ['text', 'text:delivered', 'text:seen', 'text:update', 'custom:bow', 'ephemeral', 'event:delete'],
   );
   assert.deepEqual(of(bob.heard, 'text:typing:on').length, 1);
-  assert.deepEqual(after.map(({ id: place }) => place).filter(Boolean), [0, 1, 2, 3, 4, 5].map((step) => text.id + step));
+  assert.deepEqual(
+    after.map(({ id: place }) => place).filter(Boolean),
+    [0, 1, 2, 3, 4, 5].map((step) => text.id + step),
+  );
 });
 
 test('a listener hears its type, its family or everything, until it stops', async () => {
@@ -68,7 +71,10 @@ test('an invitation is accepted, and a member who left is told so', async () => 
   await bob.client.conversation(id).leave({ reason: { code: '1', text: 'supper' } });
   const [left] = await until(() => of(alice.heard, 'member:left').length && of(alice.heard, 'member:left'));
   assert.equal(left.body.reason.text, 'supper');
-  await assert.rejects(bob.client.conversation(id).text('too late'), (error) => error instanceof LegatoError && error.status === 404);
+  await assert.rejects(
+    bob.client.conversation(id).text('too late'),
+    (error) => error instanceof LegatoError && error.status === 404,
+  );
 });
 
 test('pages lead through the whole history, forwards and back', async () => {
@@ -85,11 +91,17 @@ test('pages lead through the whole history, forwards and back', async () => {
   }
   assert.deepEqual(texts, ['1', '2', '3', '4', '5', '6', '7']);
   const before = await page.previous();
-  assert.deepEqual(before.items.map(({ body }) => body.text), ['4', '5', '6']);
+  assert.deepEqual(
+    before.items.map(({ body }) => body.text),
+    ['4', '5', '6'],
+  );
   const [newest] = (await conversation.events({ pageSize: 1, order: 'desc' })).items;
   assert.deepEqual([newest.body.text, newest.conversation_id], ['7', id]);
   const { items: members } = await conversation.members();
-  assert.deepEqual(members.map(({ state, _embedded }) => [state, _embedded.user.name]), [['JOINED', 'alice']]);
+  assert.deepEqual(
+    members.map(({ state, _embedded }) => [state, _embedded.user.name]),
+    [['JOINED', 'alice']],
+  );
   const mine = await alice.client.conversations({ pageSize: 100 });
   assert.ok(mine.items.some((each) => each.id === id));
 });
@@ -158,5 +170,10 @@ function png(width, height) {
   const header = Buffer.from([0, 0, 0, width, 0, 0, 0, height, 8, 0, 0, 0, 0]);
   const rows = Buffer.concat(Array.from({ length: height }, () => Buffer.alloc(width + 1, 128).fill(0, 0, 1)));
   const signature = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
-  return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
+  return Buffer.concat([
+    signature,
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(rows)),
+    chunk('IEND', Buffer.alloc(0)),
+  ]);
 }

@@ -12,12 +12,18 @@ test('a login tells who one is', async () => {
   const alice = await person('alice');
   assert.equal(alice.client.user.name, 'alice');
   assert.match(alice.client.sessionId, /^SES-/);
-  assert.deepEqual(alice.changes.map(({ status }) => status), ['connecting', 'connected']);
+  assert.deepEqual(
+    alice.changes.map(({ status }) => status),
+    ['connecting', 'connected'],
+  );
 });
 
 test('a refused login rejects with the code of the platform and leaves the client closed', async () => {
   const nobody = await person('alice', { token: 'not a token', connect: false });
-  await assert.rejects(nobody.client.connect(), (error) => error instanceof LegatoError && error.code === 'system:error:invalid-token');
+  await assert.rejects(
+    nobody.client.connect(),
+    (error) => error instanceof LegatoError && error.code === 'system:error:invalid-token',
+  );
   assert.equal(nobody.client.status, 'closed');
 });
 
@@ -102,9 +108,10 @@ test('a token that is about to expire is renewed and the session goes on', async
   const requests = [];
   bob.client.on('request', (request) => requests.push(request));
   assert.equal(await bob.client.renewToken(), true);
-  assert.deepEqual(requests.map(({ method, url, status }) => [method, new URL(url).pathname, status]), [
-    ['PUT', `/v0.2/sessions/${bob.client.sessionId}`, 200],
-  ]);
+  assert.deepEqual(
+    requests.map(({ method, url, status }) => [method, new URL(url).pathname, status]),
+    [['PUT', `/v0.2/sessions/${bob.client.sessionId}`, 200]],
+  );
   assert.equal(bob.client.status, 'connected');
 });
 
@@ -134,7 +141,10 @@ test('a lost answer does not make a second event', async () => {
     globalThis.fetch = real;
   }
   const { items } = await conversation.events({ types: ['text'] });
-  assert.deepEqual(items.map(({ body }) => body.text), ['once']);
+  assert.deepEqual(
+    items.map(({ body }) => body.text),
+    ['once'],
+  );
 });
 
 test('after a logout the session is gone and the client can log in again', async () => {

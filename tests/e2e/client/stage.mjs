@@ -58,7 +58,10 @@ export async function cable() {
   const relay = net.createServer((near) => {
     if (isShut) return near.destroy();
     const far = net.connect(Number(target.port), target.hostname);
-    for (const [one, other] of [[near, far], [far, near]]) {
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ]) {
       sockets.add(one);
       one.pipe(other);
       one.on('error', () => other.destroy());

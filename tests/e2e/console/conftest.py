@@ -30,6 +30,9 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
+# How long a condition may take to come true on a busy machine; a quiet one needs some milliseconds.
+expect.set_options(timeout=30_000)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One event loop for all of these tests: they share a browser."""
@@ -83,7 +86,7 @@ class Console:
     async def open(self) -> None:
         """Loads the page; returns when both people are logged in."""
         await self.page.goto(self.url)
-        await expect(self.page.locator("html[data-ready]")).to_be_attached(timeout=15_000)
+        await expect(self.page.locator("html[data-ready]")).to_be_attached()
 
     def watch(self) -> None:
         """From now on, notes every error and every request to another origin."""

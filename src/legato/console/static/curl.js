@@ -6,7 +6,9 @@ export function curlOf({ method, url, headers, body }) {
     parts.push(`-H ${quoted(`${name}: ${value}`)}`);
   }
   if (typeof body === 'string') parts.push(`--data ${quoted(body)}`);
-  else if (body instanceof FormData) for (const [name, value] of body) parts.push(`-F ${quoted(`${name}=${value instanceof File ? `@${value.name}` : value}`)}`);
+  else if (body instanceof FormData)
+    for (const [name, value] of body)
+      parts.push(`-F ${quoted(`${name}=${value instanceof File ? `@${value.name}` : value}`)}`);
   return parts.join(' \\\n  ');
 }
 

@@ -39,7 +39,8 @@ export function summaryOf({ body, ...event }) {
   const words = [];
   if (target !== null) words.push(`→ ${target}`);
   if (typeof body.text === 'string') words.push(body.text);
-  else if (body.representations) words.push(`${body.representations.original?.type ?? 'picture'}, ${bytes(body.representations.original?.size)}`);
+  else if (body.representations)
+    words.push(`${body.representations.original?.type ?? 'picture'}, ${bytes(body.representations.original?.size)}`);
   else if (body.user?.name && body.user.name !== event.user?.name) words.push(body.user.name);
   else if (body.timestamp?.deleted) words.push('deleted');
   else if (body.message_type) words.push(body.message_type);
@@ -50,7 +51,8 @@ export function summaryOf({ body, ...event }) {
 /** Where the event went, in words. */
 export function sinksInWords({ sinks, readers }, hasWebhook) {
   const words = sinks.map((sink) => {
-    if (sink === 'sessions' && readers !== null && readers !== undefined) return `heard by ${readers} ${readers === 1 ? 'user' : 'users'}`;
+    if (sink === 'sessions' && readers !== null && readers !== undefined)
+      return `heard by ${readers} ${readers === 1 ? 'user' : 'users'}`;
     if (sink === 'webhook' && !hasWebhook) return 'for the webhook (the application has none)';
     return SINKS[sink];
   });
@@ -62,12 +64,24 @@ export const SINK_NAMES = Object.keys(SINKS);
 
 /** Whether a type passes a filter as the API's `event_type` has it: exact names and a trailing `*`, comma-separated. */
 export function filterOf(text) {
-  const wanted = text.split(',').map((part) => part.trim().toLowerCase()).filter(Boolean);
+  const wanted = text
+    .split(',')
+    .map((part) => part.trim().toLowerCase())
+    .filter(Boolean);
   if (wanted.length === 0) return () => true;
-  return (type) => wanted.some((each) => (each.endsWith('*') ? type.startsWith(each.slice(0, -1)) : type === each || (text.indexOf(',') < 0 && type.includes(each))));
+  return (type) =>
+    wanted.some((each) =>
+      each.endsWith('*')
+        ? type.startsWith(each.slice(0, -1))
+        : type === each || (text.indexOf(',') < 0 && type.includes(each)),
+    );
 }
 
 function bytes(count) {
   if (!Number.isFinite(count)) return '';
-  return count < 1000 ? `${count} bytes` : count < 1e6 ? `${Math.round(count / 1000)} kB` : `${(count / 1e6).toFixed(1)} MB`;
+  return count < 1000
+    ? `${count} bytes`
+    : count < 1e6
+      ? `${Math.round(count / 1000)} kB`
+      : `${(count / 1e6).toFixed(1)} MB`;
 }

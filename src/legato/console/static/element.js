@@ -67,7 +67,11 @@ export async function copy(text, button) {
 
 /** The clipboard needs a secure context; on a plain address the old command still works. */
 async function write(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true, () => false);
+  if (navigator.clipboard)
+    return navigator.clipboard.writeText(text).then(
+      () => true,
+      () => false,
+    );
   const area = element('textarea', { class: 'hidden' });
   area.value = text;
   document.body.append(area);

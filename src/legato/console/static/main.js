@@ -26,7 +26,9 @@ async function fetchJson(path) {
 function follow(conversationId, timeline) {
   let after = '';
   const open = () => {
-    const feed = new EventSource(`/console/feed?${new URLSearchParams({ conversation_id: conversationId, ...(after && { after }) })}`);
+    const feed = new EventSource(
+      `/console/feed?${new URLSearchParams({ conversation_id: conversationId, ...(after && { after }) })}`,
+    );
     feed.onmessage = ({ data, lastEventId }) => {
       after = lastEventId || after;
       timeline.add(JSON.parse(data));
@@ -44,7 +46,11 @@ function showRequest(request) {
   $('request-line').replaceChildren(
     element('b', {}, request.method),
     ` ${pathname.replace(LONG_ID, '$1…')} `,
-    element('span', { class: request.status < 400 && request.status ? 'good' : 'bad' }, String(request.status || 'no answer')),
+    element(
+      'span',
+      { class: request.status < 400 && request.status ? 'good' : 'bad' },
+      String(request.status || 'no answer'),
+    ),
     ` ${request.elapsed < 10 ? request.elapsed.toFixed(1) : Math.round(request.elapsed)} ms`,
   );
   $('request-line').title = `${request.method} ${pathname}${search}`;
@@ -80,7 +86,8 @@ function shortcuts(panes, timeline) {
   };
   document.addEventListener('keydown', (event) => {
     const isWriting = event.target.closest('input:not([type=checkbox]), textarea, select, dialog');
-    if (isWriting || !single.checked || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (isWriting || !single.checked || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented)
+      return;
     const act = keys[event.key.toLowerCase()];
     if (!act) return;
     event.preventDefault();
@@ -102,7 +109,12 @@ function switches(panes) {
   const names = [...panes.map(({ user }) => user.name), 'log'];
   $('switch').append(
     ...names.map((name, place) =>
-      element('button', { type: 'button', 'aria-pressed': String(place === 0), onclick: () => show(place) }, name, element('span', { class: 'badge', hidden: true })),
+      element(
+        'button',
+        { type: 'button', 'aria-pressed': String(place === 0), onclick: () => show(place) },
+        name,
+        element('span', { class: 'badge', hidden: true }),
+      ),
     ),
   );
   panes.forEach((pane, place) => {
@@ -160,7 +172,15 @@ async function begin() {
     };
     const client = new LegatoClient({ url: location.origin, token });
     client.on('request', showRequest);
-    return new Pane({ user, hue: HUES[place % HUES.length], client, conversationId, onPoint: point, onPicture: picture, announce: (text) => ($('announcer').textContent = text) });
+    return new Pane({
+      user,
+      hue: HUES[place % HUES.length],
+      client,
+      conversationId,
+      onPoint: point,
+      onPicture: picture,
+      announce: (text) => ($('announcer').textContent = text),
+    });
   });
   $('log').before(...panes.map(({ section }) => section));
   switches(panes);
@@ -177,6 +197,7 @@ async function begin() {
 
 begin().catch((error) => {
   $('hint').hidden = false;
-  $('hint').firstElementChild.textContent = `The page could not begin: ${error.message}. Is the server running? Reload to try again.`;
+  $('hint').firstElementChild.textContent =
+    `The page could not begin: ${error.message}. Is the server running? Reload to try again.`;
   throw error;
 });

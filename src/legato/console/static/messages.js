@@ -8,14 +8,29 @@ const RECEIPT = /^(?:text|image|message|event):(delivered|seen)$/;
 
 export class Messages {
   #byId = new Map();
+  #ids = []; // in the order of the log
 
-  /** Messages in the order of the log. */
-  get all() {
-    return [...this.#byId.values()].sort((one, other) => one.id - other.id);
+  /** The ids of all messages, in the order of the log. */
+  get ids() {
+    return this.#ids;
   }
 
   get(id) {
     return this.#byId.get(id);
+  }
+
+  /** The message before that one, or undefined. */
+  before(id) {
+    return this.#byId.get(this.#ids[this.#ids.lastIndexOf(id) - 1]);
+  }
+
+  /** The newest message for which `test` holds, or undefined. */
+  findLast(test) {
+    for (let place = this.#ids.length - 1; place >= 0; place -= 1) {
+      const message = this.#byId.get(this.#ids[place]);
+      if (test(message)) return message;
+    }
+    return undefined;
   }
 
   /** Takes one event in; returns the message that is new or changed, or null. */
@@ -32,9 +47,20 @@ export class Messages {
     return target;
   }
 
-  /** Forgets the oldest messages beyond `most`. */
+  /** Forgets the oldest messages beyond `most`; returns their ids. */
   trim(most) {
-    for (const { id } of this.all.slice(0, -most)) this.#byId.delete(id);
+    const gone = this.#ids.splice(0, Math.max(this.#ids.length - most, 0));
+    for (const id of gone) this.#byId.delete(id);
+    return gone;
+  }
+
+  #put(message) {
+    if (!this.#byId.has(message.id)) {
+      this.#ids.push(message.id);
+      if (this.#ids.at(-2) > message.id) this.#ids.sort((one, other) => one - other);
+    }
+    this.#byId.set(message.id, message);
+    return message;
   }
 
   #add(event) {
@@ -56,15 +82,12 @@ export class Messages {
     // What the session told in the meantime is newer than a page of history.
     if (known?.isEdited && !body.edited) message.text = known.text;
     if (message.isDeleted) Object.assign(message, { text: '', picture: null });
-    this.#byId.set(id, message);
-    return message;
+    return this.#put(message);
   }
 
   #note({ id, type, timestamp, body }) {
     const who = body.user?.display_name || body.user?.name || 'someone';
-    const note = { id, at: timestamp, note: `${who} ${type === 'member:joined' ? 'joined' : 'left'}` };
-    this.#byId.set(id, note);
-    return note;
+    return this.#put({ id, at: timestamp, note: `${who} ${type === 'member:joined' ? 'joined' : 'left'}` });
   }
 }
 

@@ -4,11 +4,18 @@ import { Messages, progress } from './messages.js';
 import { Receipts } from './receipts.js';
 
 const PAGE = 50; // messages asked for at a time
-const MOST = 400; // messages kept in a pane; older ones are a click away
+const MOST = 200; // messages kept in a pane; older ones are a click away
+const MOST_ANIMATED = 3; // messages of one paint whose coming is shown; more would only flicker
 const TYPING_MS = 3_000; // without a key, one has stopped typing
 const TYPING_STALE_MS = 10_000; // the others stop believing it by themselves
 const AT_END_PX = 40; // nearer than that to the end, the pane follows what comes
-const STATUS = { connected: 'online', suspended: 'offline', closed: 'ended', connecting: 'connecting …', reconnecting: 'reconnecting …' };
+const STATUS = {
+  connected: 'online',
+  suspended: 'offline',
+  closed: 'ended',
+  connecting: 'connecting …',
+  reconnecting: 'reconnecting …',
+};
 
 const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 
@@ -16,6 +23,9 @@ const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-di
 export class Pane {
   #messages = new Messages();
   #rows = new Map(); // message id → its element
+  #changed = new Set(); // ids to draw with the next paint
+  #lastDrawn = 0;
+  #most = MOST;
   #typists = new Map(); // member id → {name, timer}
   #earlier = null; // gets the page before what is shown
   #me = null;
@@ -23,6 +33,7 @@ export class Pane {
   #typing = 0;
   #isAttentive = false;
   #follows = true;
+  #scroll = 0;
   #paint = beforePaint(() => this.#render());
 
   /**
@@ -44,7 +55,6 @@ export class Pane {
     await this.client.connect();
     this.#me = await this.conversation.me();
     await this.#loadNewest();
-    this.list.scrollTop = this.list.scrollHeight;
   }
 
   focus() {
@@ -65,15 +75,14 @@ export class Pane {
 
   async #load({ items, next }) {
     this.#earlier = next;
-    for (const event of items) this.#messages.apply(event);
+    for (const event of items.toReversed()) this.#take(event);
     for (const event of items) this.#acknowledge(event);
-    this.#paint();
   }
 
   #hear(event) {
     if (event.type === 'text:typing:on') this.#showTypist(event);
     else if (event.type === 'text:typing:off') this.#dropTypist(event.from);
-    const message = this.#messages.apply(event);
+    const message = this.#take(event);
     if (message === null) return;
     if (message.isDeleted) {
       this.receipts.forget(message.id);
@@ -84,7 +93,16 @@ export class Pane {
       this.#acknowledge(event);
       if (this.#isAttentive) this.announce(`${message.author}: ${message.text || 'a picture'}`);
     }
-    this.#paint();
+  }
+
+  /** Folds an event in; the message that it makes or changes is drawn with the next paint. */
+  #take(event) {
+    const message = this.#messages.apply(event);
+    if (message !== null) {
+      this.#changed.add(message.id);
+      this.#paint();
+    }
+    return message;
   }
 
   /** Receipts for what others wrote: delivered at once, seen when somebody looks. */
@@ -134,7 +152,10 @@ export class Pane {
     const names = [...this.#typists.values()].map(({ name }) => name);
     this.typing.replaceChildren(
       ...(names.length
-        ? [element('span', { class: 'dots', 'aria-hidden': 'true' }, element('i'), element('i'), element('i')), `${names.join(', ')} is typing`]
+        ? [
+            element('span', { class: 'dots', 'aria-hidden': 'true' }, element('i'), element('i'), element('i')),
+            `${names.join(', ')} is typing`,
+          ]
         : []),
     );
   }
@@ -188,8 +209,13 @@ export class Pane {
   #complain(error) {
     if (error === null) return this.trouble.replaceChildren();
     if (!(error instanceof LegatoError)) throw error;
-    const fields = error.invalidParameters.map(({ name, reason }) => (reason.includes(name) ? reason : `${name} ${reason}`));
-    this.trouble.replaceChildren(element('b', {}, `${fields.join(' ') || error.detail} `), element('code', {}, error.code));
+    const fields = error.invalidParameters.map(({ name, reason }) =>
+      reason.includes(name) ? reason : `${name} ${reason}`,
+    );
+    this.trouble.replaceChildren(
+      element('b', {}, `${fields.join(' ') || error.detail} `),
+      element('code', {}, error.code),
+    );
   }
 
   #noteTyping() {
@@ -218,37 +244,44 @@ export class Pane {
   }
 
   #lastOwn() {
-    return this.#messages.all.findLast((message) => message.from === this.#me?.id && message.text && !message.isDeleted);
+    return this.#messages.findLast((message) => message.from === this.#me?.id && message.text && !message.isDeleted);
   }
 
   // How it looks
 
+  /** Draws what has changed. A message that belongs between others comes only with a page of history: then all is placed anew. */
   #render() {
-    this.#follows = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < AT_END_PX;
-    this.#messages.trim(MOST);
-    const all = this.#messages.all;
-    const alive = new Set();
-    let place = this.#earlier ? this.earlierButton() : null;
-    this.list.querySelector('.earlier')?.toggleAttribute('hidden', !this.#earlier);
-    let before = null;
-    for (const message of all) {
-      const row = this.#row(message, before);
-      alive.add(message.id);
-      if (place === null ? this.list.firstElementChild !== row : place.nextElementSibling !== row) {
-        if (place === null) this.list.prepend(row);
-        else place.after(row);
-      }
-      place = row;
-      before = message;
-    }
-    for (const [id, row] of this.#rows) {
-      if (alive.has(id)) continue;
-      row.remove();
+    for (const id of this.#messages.trim(this.#most)) {
+      this.#rows.get(id)?.remove();
       this.#rows.delete(id);
+      this.#changed.delete(id);
     }
-    this.list.toggleAttribute('data-empty', all.length === 0);
+    const changed = [...this.#changed].sort((one, other) => one - other);
+    this.#changed.clear();
+    const fresh = changed.filter((id) => !this.#rows.has(id));
+    const isAppended = fresh.every((id) => id > this.#lastDrawn);
+    for (const id of isAppended ? changed : this.#messages.ids) {
+      const row = this.#row(this.#messages.get(id), this.#messages.before(id));
+      if (!row.isConnected || !isAppended) this.list.append(row);
+      row.classList.toggle('fresh', isAppended && fresh.length <= MOST_ANIMATED && fresh.includes(id));
+    }
+    this.#lastDrawn = this.#messages.ids.at(-1) ?? 0;
+    if (this.#earlier) this.list.prepend(this.earlier);
+    else this.earlier.remove();
     if (!this.list.contains(document.activeElement)) this.#stopAt(this.list.lastElementChild);
+    this.#toEnd();
+  }
+
+  /** What comes stays in view, unless one has scrolled away from the end. */
+  #toEnd() {
     if (this.#follows) this.list.scrollTop = this.list.scrollHeight;
+  }
+
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.list;
+    // Growth moves nothing up: only who scrolls up wants to stay there.
+    this.#follows = scrollHeight - scrollTop - clientHeight < AT_END_PX || (this.#follows && scrollTop >= this.#scroll);
+    this.#scroll = scrollTop;
   }
 
   /** The one row that the tab key reaches; the arrows do the rest. */
@@ -257,19 +290,9 @@ export class Pane {
     if (row?.matches('.message')) row.tabIndex = 0;
   }
 
-  earlierButton() {
-    return (
-      this.list.querySelector('.earlier') ??
-      (() => {
-        const button = element('button', { type: 'button', class: 'plain', onclick: () => this.#loadEarlier() }, 'Earlier messages');
-        const row = element('li', { class: 'earlier' }, button);
-        this.list.prepend(row);
-        return row;
-      })()
-    );
-  }
-
   async #loadEarlier() {
+    this.#most += PAGE;
+    this.#follows = false;
     const page = await this.#earlier();
     const height = this.list.scrollHeight;
     await this.#load(page);
@@ -289,8 +312,6 @@ export class Pane {
       fresh.setAttribute('tabindex', row.getAttribute('tabindex') ?? '-1');
       row.replaceWith(fresh);
       if (hadFocus) fresh.focus();
-    } else {
-      fresh.classList.add('fresh');
     }
     this.#rows.set(message.id, fresh);
     return fresh;
@@ -309,10 +330,27 @@ export class Pane {
       element('span', { class: 'event-id', title: `Event ${message.id} of the log` }, `#${message.id}`),
       message.isEdited && !message.isDeleted ? element('span', {}, 'edited') : null,
       element('time', { datetime: message.at }, TIME.format(new Date(message.at))),
-      isMine && !message.isDeleted ? element('span', { class: `tick ${state}` }, icon(state === 'sent' ? 'sent' : 'delivered', state[0].toUpperCase() + state.slice(1))) : null,
+      isMine && !message.isDeleted
+        ? element(
+            'span',
+            { class: `tick ${state}` },
+            icon(state === 'sent' ? 'sent' : 'delivered', state[0].toUpperCase() + state.slice(1)),
+          )
+        : null,
     );
     const act = (name, label, work) =>
-      element('button', { type: 'button', class: 'plain icon', tabindex: '-1', title: label, 'aria-label': `${label} event ${message.id}`, onclick: work }, icon(name));
+      element(
+        'button',
+        {
+          type: 'button',
+          class: 'plain icon',
+          tabindex: '-1',
+          title: label,
+          'aria-label': `${label} event ${message.id}`,
+          onclick: work,
+        },
+        icon(name),
+      );
     const actions =
       isMine && !message.isDeleted
         ? element(
@@ -325,7 +363,10 @@ export class Pane {
     const startsGroup = !before || before.note || before.from !== message.from;
     return element(
       'li',
-      { class: ['message', isMine ? 'mine' : 'theirs', startsGroup && 'starts', message.picture && 'has-picture'], tabindex: '-1' },
+      {
+        class: ['message', isMine ? 'mine' : 'theirs', startsGroup && 'starts', message.picture && 'has-picture'],
+        tabindex: '-1',
+      },
       element('span', { class: 'hidden' }, `${isMine ? 'You' : message.author}: `),
       body,
       meta,
@@ -336,11 +377,16 @@ export class Pane {
   #picture({ picture, author, id }) {
     const alt = `Picture from ${author}`;
     const image = element('img', { alt, decoding: 'async' });
-    const button = element('button', { type: 'button', class: 'picture', tabindex: '-1', 'aria-label': `${alt}, enlarge` }, image);
-    const show = (representation) => this.client.fetchMedia(representation.url).then((blob) => URL.createObjectURL(blob));
+    const button = element(
+      'button',
+      { type: 'button', class: 'picture', tabindex: '-1', 'aria-label': `${alt}, enlarge` },
+      image,
+    );
+    const show = (representation) =>
+      this.client.fetchMedia(representation.url).then((blob) => URL.createObjectURL(blob));
     show(picture.medium ?? picture.original).then(
       (url) => {
-        image.onload = () => this.#follows && (this.list.scrollTop = this.list.scrollHeight);
+        image.onload = () => this.#toEnd();
         image.src = url;
       },
       () => button.replaceChildren(`The picture of event ${id} could not be loaded.`),
@@ -359,19 +405,86 @@ export class Pane {
     const id = `pane-${name}`;
     this.status = element('span', { class: 'status' });
     this.badge = element('span', { class: 'badge', hidden: true });
-    this.toggle = element('button', { type: 'button', class: 'toggle', role: 'switch', 'aria-checked': 'true', 'aria-label': `${display || name} is online`, title: 'Take offline, bring back', onclick: () => this.#switchNetwork() });
-    this.list = element('ol', { class: 'messages', 'aria-label': `What ${name} sees`, onkeydown: (event) => this.#moveAmong(event) });
+    this.toggle = element('button', {
+      type: 'button',
+      class: 'toggle',
+      role: 'switch',
+      'aria-checked': 'true',
+      'aria-label': `${display || name} is online`,
+      title: 'Take offline, bring back',
+      onclick: () => this.#switchNetwork(),
+    });
+    this.list = element('ol', {
+      class: 'messages',
+      'aria-label': `What ${name} sees`,
+      onkeydown: (event) => this.#moveAmong(event),
+    });
+    this.earlier = element(
+      'li',
+      { class: 'earlier' },
+      element('button', { type: 'button', class: 'plain', onclick: () => this.#loadEarlier() }, 'Earlier messages'),
+    );
     this.typing = element('p', { class: 'typing', role: 'status', 'aria-live': 'off' });
     this.trouble = element('p', { class: 'trouble', role: 'alert' });
-    this.file = element('input', { type: 'file', accept: 'image/*', multiple: true, hidden: true, 'aria-label': `Pictures to send as ${name}`, onchange: () => this.#chosen() });
-    this.input = element('textarea', { rows: '1', placeholder: `Write as ${name}`, 'aria-label': `Write as ${name}`, enterkeyhint: 'send', oninput: () => (this.#grow(), this.#noteTyping()), onkeydown: (event) => this.#keyInInput(event), onpaste: (event) => this.#pasted(event) });
+    this.file = element('input', {
+      type: 'file',
+      accept: 'image/*',
+      multiple: true,
+      hidden: true,
+      'aria-label': `Pictures to send as ${name}`,
+      onchange: () => this.#chosen(),
+    });
+    this.input = element('textarea', {
+      rows: '1',
+      placeholder: `Write as ${name}`,
+      'aria-label': `Write as ${name}`,
+      enterkeyhint: 'send',
+      oninput: () => (this.#grow(), this.#noteTyping()),
+      onkeydown: (event) => this.#keyInInput(event),
+      onpaste: (event) => this.#pasted(event),
+    });
     this.sendButton = element('button', { type: 'submit', class: 'send', 'aria-label': 'Send' }, icon('send'));
-    this.composer = element('fieldset', { class: 'composer' }, element('button', { type: 'button', class: 'plain icon', 'aria-label': 'Send a picture', title: 'Send a picture', onclick: () => this.file.click() }, icon('image')), this.file, this.input, this.sendButton);
-    this.editBar = element('p', { class: 'edit-bar', hidden: true }, element('span'), element('button', { type: 'button', class: 'plain', onclick: () => (this.#setEditing(null), this.input.focus()) }, 'Cancel'));
+    this.composer = element(
+      'fieldset',
+      { class: 'composer' },
+      element(
+        'button',
+        {
+          type: 'button',
+          class: 'plain icon',
+          'aria-label': 'Send a picture',
+          title: 'Send a picture',
+          onclick: () => this.file.click(),
+        },
+        icon('image'),
+      ),
+      this.file,
+      this.input,
+      this.sendButton,
+    );
+    this.editBar = element(
+      'p',
+      { class: 'edit-bar', hidden: true },
+      element('span'),
+      element(
+        'button',
+        { type: 'button', class: 'plain', onclick: () => (this.#setEditing(null), this.input.focus()) },
+        'Cancel',
+      ),
+    );
     this.section = element(
       'section',
       { class: 'card pane', id, hue: this.hue, 'aria-labelledby': `${id}-title`, 'data-status': 'connecting' },
-      element('header', { class: 'card-head' }, element('span', { class: 'avatar', 'aria-hidden': 'true' }, (display || name)[0].toUpperCase()), element('h2', { id: `${id}-title` }, name), this.status, element('span', { class: 'grow' }), this.badge, this.toggle),
+      element(
+        'header',
+        { class: 'card-head' },
+        element('span', { class: 'avatar', 'aria-hidden': 'true' }, (display || name)[0].toUpperCase()),
+        element('h2', { id: `${id}-title` }, name),
+        this.status,
+        element('span', { class: 'grow' }),
+        this.badge,
+        this.toggle,
+      ),
       this.list,
       this.typing,
       this.trouble,
@@ -379,11 +492,19 @@ export class Pane {
       element('form', { onsubmit: (event) => (event.preventDefault(), this.#send()) }, this.composer),
     );
     this.section.addEventListener('focusin', () => this.#attend(true));
-    this.section.addEventListener('focusout', ({ relatedTarget }) => this.section.contains(relatedTarget) || this.#attend(false));
+    this.section.addEventListener(
+      'focusout',
+      ({ relatedTarget }) => this.section.contains(relatedTarget) || this.#attend(false),
+    );
     this.section.addEventListener('pointerdown', () => this.#glance());
     this.section.addEventListener('dragover', (event) => event.preventDefault());
-    this.section.addEventListener('drop', (event) => (event.preventDefault(), this.#sendPictures(pictures(event.dataTransfer))));
+    this.section.addEventListener(
+      'drop',
+      (event) => (event.preventDefault(), this.#sendPictures(pictures(event.dataTransfer))),
+    );
     const point = ({ target }) => this.onPoint(Number(target.closest('[data-event]')?.dataset.event) || null);
+    this.list.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.#toEnd()).observe(this.list);
     this.list.addEventListener('pointerover', point);
     this.list.addEventListener('focusin', point);
     this.list.addEventListener('pointerleave', () => this.onPoint(null));
@@ -452,7 +573,14 @@ export class Pane {
 function lookOf(message, before) {
   if (message.note) return message.note;
   const { text, isDeleted, isEdited, picture } = message;
-  return JSON.stringify([text, isDeleted, isEdited, picture?.id, progress(message), !before || before.note || before.from !== message.from]);
+  return JSON.stringify([
+    text,
+    isDeleted,
+    isEdited,
+    picture?.id,
+    progress(message),
+    !before || before.note || before.from !== message.from,
+  ]);
 }
 
 function pictures(transfer) {

@@ -51,7 +51,9 @@ export class Receipts {
     this.#running += 1;
     while (this.#waiting.length) {
       // A receipt that fails is not worth a word to the reader; the next page of history asks for it again.
-      await this.#waiting.shift()().catch(() => {});
+      await this.#waiting
+        .shift()()
+        .catch(() => {});
     }
     this.#running -= 1;
   }

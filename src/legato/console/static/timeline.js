@@ -7,10 +7,17 @@ const MOST = 20_000; // events kept; beyond it the oldest leave, a tenth at a ti
 const AHEAD = 6; // rows drawn above and below what is in view
 const AT_END_PX = 30;
 const DOT = 15; // px from the top of a row to the middle of its dot
+const MOST_ANIMATED = 3; // events of one paint whose coming is shown; more would only flicker
 const MOST_SLURS = 20; // an event with more receipts than that shows the first
 const SVG = 'http://www.w3.org/2000/svg';
 
-const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hour12: false });
+const TIME = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  fractionalSecondDigits: 3,
+  hour12: false,
+});
 
 /**
  * The log as it grows. Only the rows in view exist as elements, so it stays smooth with thousands of events.
@@ -27,6 +34,8 @@ export class Timeline {
   #hidden = new Set(); // families switched off
   #active = null; // the record that has the tab stop
   #pointed = null;
+  #scroll = 0; // where the viewport is, and how high: kept here, so that drawing need not ask
+  #height = 0;
   #related = [];
   #follows = true;
   #unseen = 0;
@@ -38,10 +47,14 @@ export class Timeline {
 
   constructor({ catalogue, hasWebhook, onPoint, people }) {
     Object.assign(this, { catalogue, hasWebhook, onPoint, people });
-    for (const id of ['viewport', 'canvas', 'filter', 'families', 'newer', 'count', 'empty', 'types']) this[id] = document.getElementById(id);
+    for (const id of ['viewport', 'canvas', 'filter', 'families', 'newer', 'count', 'empty', 'types'])
+      this[id] = document.getElementById(id);
     this.pass = filterOf('');
     this.viewport.addEventListener('scroll', () => this.#scrolled(), { passive: true });
-    new ResizeObserver(() => this.#paint()).observe(this.viewport);
+    new ResizeObserver(() => {
+      this.#height = this.viewport.clientHeight;
+      this.#paint();
+    }).observe(this.viewport);
     this.opened = new ResizeObserver((changes) => this.#measure(changes));
     this.filter.addEventListener('input', () => this.#filter());
     this.newer.addEventListener('click', () => this.#toEnd());
@@ -49,7 +62,11 @@ export class Timeline {
     this.canvas.addEventListener('pointerover', ({ target }) => this.#pointAt(target));
     this.canvas.addEventListener('pointerleave', () => this.onPoint(null));
     this.canvas.addEventListener('focusin', ({ target }) => this.#pointAt(target));
-    this.types.append(...[...catalogue.families.map((family) => `${family}*`), ...catalogue.entries.map(({ name }) => name)].map((value) => element('option', { value })));
+    this.types.append(
+      ...[...catalogue.families.map((family) => `${family}*`), ...catalogue.entries.map(({ name }) => name)].map(
+        (value) => element('option', { value }),
+      ),
+    );
     this.#update();
   }
 
@@ -67,7 +84,11 @@ export class Timeline {
     if (id === this.#pointed) return;
     this.#pointed = id;
     const pointed = id === null ? undefined : this.#shown.find(({ event }) => event.id === id);
-    this.#related = pointed ? this.#shown.filter(({ event, target }) => target === id || (pointed.target !== null && event.id === pointed.target)) : [];
+    this.#related = pointed
+      ? this.#shown.filter(
+          ({ event, target }) => target === id || (pointed.target !== null && event.id === pointed.target),
+        )
+      : [];
     for (const [record, row] of this.#drawn) this.#mark(record, row);
     this.#slur(pointed);
   }
@@ -97,16 +118,28 @@ export class Timeline {
       const first = this.#records[0].key;
       const gone = this.#shown.findIndex(({ key }) => key >= first);
       for (const record of this.#shown.splice(0, gone < 0 ? Infinity : gone)) this.#open.delete(record);
-      if (!this.#follows) this.viewport.scrollTop -= gone * ROW;
+      if (!this.#follows) this.viewport.scrollTop = this.#scroll -= gone * ROW;
     }
-    const counted = [plural(this.#lastId, 'event'), this.#signals && plural(this.#signals, 'signal')].filter(Boolean);
-    this.count.textContent = this.#shown.length === this.#records.length ? counted.join(', ') : `${this.#shown.length} of ${this.#records.length} shown`;
-    this.empty.textContent = this.#shown.length ? '' : this.#records.length ? 'No event passes this filter.' : 'Nothing has happened yet.';
-    this.canvas.style.height = `${this.#top(this.#shown.length)}px`;
-    if (this.#follows) this.viewport.scrollTop = this.viewport.scrollHeight;
+    if (this.#shown.length === this.#records.length) {
+      const signals = this.#signals
+        ? element('span', { class: 'signals' }, `, ${plural(this.#signals, 'signal')}`)
+        : '';
+      this.count.replaceChildren(plural(this.#lastId, 'event'), signals);
+    } else {
+      this.count.textContent = `${this.#shown.length} of ${this.#records.length} shown`;
+    }
+    this.empty.textContent = this.#shown.length
+      ? ''
+      : this.#records.length
+        ? 'No event passes this filter.'
+        : 'Nothing has happened yet.';
     this.newer.hidden = this.#unseen === 0;
     this.newer.lastElementChild.textContent = `${this.#unseen} new`;
-    this.#place();
+    const height = this.#top(this.#shown.length);
+    if (this.#follows) this.#scroll = Math.max(height - this.#height, 0);
+    this.#place(fresh.length <= MOST_ANIMATED);
+    this.canvas.style.height = `${height}px`;
+    if (this.#follows) this.viewport.scrollTop = this.#scroll;
   }
 
   #passes({ type }) {
@@ -126,7 +159,19 @@ export class Timeline {
     let known = this.#seen.get(family);
     if (!known) {
       const number = element('span', { class: 'number' });
-      const button = element('button', { type: 'button', class: 'family', hue: this.catalogue.hue(type), 'aria-pressed': 'true', onclick: () => this.#toggleFamily(family) }, element('i', { 'aria-hidden': 'true' }), family, number);
+      const button = element(
+        'button',
+        {
+          type: 'button',
+          class: 'family',
+          hue: this.catalogue.hue(type),
+          'aria-pressed': 'true',
+          onclick: () => this.#toggleFamily(family),
+        },
+        element('i', { 'aria-hidden': 'true' }),
+        family,
+        number,
+      );
       known = { count: 0, button, number };
       this.#seen.set(family, known);
       this.families.append(button);
@@ -179,14 +224,19 @@ export class Timeline {
     return low;
   }
 
-  #place() {
-    const { scrollTop, clientHeight } = this.viewport;
-    const first = Math.max(this.#indexAt(scrollTop) - AHEAD, 0);
-    const last = Math.min(this.#indexAt(scrollTop + clientHeight) + AHEAD, this.#shown.length - 1);
+  /** Makes the rows in view, and only those. It asks the browser for no measure, which would cost a layout each time. */
+  #place(mayAnimate = false) {
+    const first = Math.max(this.#indexAt(this.#scroll) - AHEAD, 0);
+    const last = Math.min(this.#indexAt(this.#scroll + this.#height) + AHEAD, this.#shown.length - 1);
     const wanted = new Set();
     for (let index = first; index <= last; index += 1) wanted.add(this.#shown[index]);
     // The row with the focus stays, wherever it has been scrolled to.
-    if (this.#active && this.#indexOf(this.#active) >= 0 && this.#drawn.get(this.#active)?.contains(document.activeElement)) wanted.add(this.#active);
+    if (
+      this.#active &&
+      this.#indexOf(this.#active) >= 0 &&
+      this.#drawn.get(this.#active)?.contains(document.activeElement)
+    )
+      wanted.add(this.#active);
     for (const [record, row] of this.#drawn) {
       if (wanted.has(record)) continue;
       this.opened.unobserve(row);
@@ -200,6 +250,8 @@ export class Timeline {
       let row = this.#drawn.get(record);
       if (!row) {
         row = this.#row(record);
+        row.classList.toggle('fresh', mayAnimate && !record.wasDrawn);
+        record.wasDrawn = true;
         this.#drawn.set(record, row);
         if (this.#open.has(record)) this.#fill(record, row);
         this.#mark(record, row);
@@ -218,7 +270,10 @@ export class Timeline {
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.viewport;
-    this.#follows = scrollHeight - scrollTop - clientHeight < AT_END_PX;
+    const isAtEnd = scrollHeight - scrollTop - clientHeight < AT_END_PX;
+    // Growth moves nothing up: only who scrolls up wants to stay there.
+    this.#follows = isAtEnd || (this.#follows && scrollTop >= this.#scroll);
+    this.#scroll = scrollTop;
     if (this.#follows && this.#unseen) {
       this.#unseen = 0;
       this.newer.hidden = true;
@@ -248,21 +303,33 @@ export class Timeline {
     const head = element(
       'button',
       { type: 'button', class: 'event', 'aria-expanded': 'false', onclick: () => this.#toggle(record) },
-      element('span', { class: 'id' }, isSignal ? element('span', { class: 'hidden' }, 'signal') : element('span', { class: 'hidden' }, 'event '), isSignal ? '' : String(event.id)),
+      element(
+        'span',
+        { class: 'id' },
+        isSignal ? element('span', { class: 'hidden' }, 'signal') : element('span', { class: 'hidden' }, 'event '),
+        isSignal ? '' : String(event.id),
+      ),
       element('span', { class: 'dot', 'aria-hidden': 'true' }),
       element('span', { class: 'type' }, event.type),
       element('time', { datetime: event.timestamp }, TIME.format(new Date(event.timestamp))),
-      element('span', { class: 'words' }, element('span', { class: 'from', hue: this.people.get(name) ?? 0 }, name), words && ` ${words}`),
-      element('span', { class: 'sinks', title: sinksInWords(entry, this.hasWebhook) }, element('span', { class: 'hidden' }, sinksInWords(entry, this.hasWebhook)), ...sinks),
+      element(
+        'span',
+        { class: 'words' },
+        element('span', { class: 'from', hue: this.people.get(name) ?? 0 }, name),
+        words && ` ${words}`,
+      ),
+      element(
+        'span',
+        { class: 'sinks', title: sinksInWords(entry, this.hasWebhook) },
+        element('span', { class: 'hidden' }, sinksInWords(entry, this.hasWebhook)),
+        ...sinks,
+      ),
     );
-    return element('div', { role: 'listitem', class: ['row', isSignal && 'signal', !this.#wasDrawn(record) && 'fresh'], hue: this.catalogue.hue(event.type) }, head);
-  }
-
-  /** A row that comes for the first time may show it. */
-  #wasDrawn(record) {
-    const before = record.wasDrawn;
-    record.wasDrawn = true;
-    return before;
+    return element(
+      'div',
+      { role: 'listitem', class: ['row', isSignal && 'signal'], hue: this.catalogue.hue(event.type) },
+      head,
+    );
   }
 
   #toggle(record) {
@@ -283,7 +350,13 @@ export class Timeline {
 
   #fill(record, row) {
     const { event, entry } = record;
-    const button = (label, work) => element('button', { type: 'button', class: 'plain', onclick: ({ currentTarget }) => work(currentTarget) }, icon('copy'), label);
+    const button = (label, work) =>
+      element(
+        'button',
+        { type: 'button', class: 'plain', onclick: ({ currentTarget }) => work(currentTarget) },
+        icon('copy'),
+        label,
+      );
     const detail = element(
       'div',
       { class: 'detail' },
@@ -328,7 +401,10 @@ export class Timeline {
       const [high, low] = [Math.min(from, end) - top + 3, Math.max(from, end) - top - 3];
       const belly = 14 - Math.min((low - high) / 30, 12);
       const path = document.createElementNS(SVG, 'path');
-      path.setAttribute('d', `M17 ${high}C${belly} ${high + 12} ${belly} ${low - 12} 17 ${low}C${belly + 2.6} ${low - 14} ${belly + 2.6} ${high + 14} 17 ${high}Z`);
+      path.setAttribute(
+        'd',
+        `M17 ${high}C${belly} ${high + 12} ${belly} ${low - 12} 17 ${low}C${belly + 2.6} ${low - 14} ${belly + 2.6} ${high + 14} 17 ${high}Z`,
+      );
       svg.append(path);
     }
     this.canvas.append(svg);
@@ -348,10 +424,10 @@ export class Timeline {
     this.#active = record;
     const index = this.#indexOf(record);
     const top = this.#top(index);
-    const { scrollTop, clientHeight } = this.viewport;
-    const height = ROW + (this.#open.get(record) ?? 0);
-    if (top < scrollTop) this.viewport.scrollTop = top;
-    else if (top + height > scrollTop + clientHeight) this.viewport.scrollTop = Math.min(top, top + height - clientHeight);
+    const bottom = top + ROW + (this.#open.get(record) ?? 0);
+    if (top < this.#scroll) this.#scroll = top;
+    else if (bottom > this.#scroll + this.#height) this.#scroll = Math.min(top, bottom - this.#height);
+    this.viewport.scrollTop = this.#scroll;
     this.#place();
     if (!this.#drawn.has(record)) return requestAnimationFrame(() => this.#activate(record));
     this.#drawn.get(record).firstElementChild.focus({ preventScroll: true });
