@@ -13,13 +13,15 @@ from typing import Any, Final
 
 import msgspec
 
+from legato.api.bodies import NewEvent
 from legato.api.contract import Answer, Auth, Generation, Raw, Route, answer_of, routes_of
 from legato.api.openapi_refusals import refusals_of, shape_of
 from legato.api.render import RENDERERS
-from legato.events.envelope import JsonObject
+from legato.events import CATALOGUE, Creator, JsonObject, Performer
 
 VERSION: Final = "3.1.0"
 COMPONENTS: Final = "#/components/schemas/"
+EXAMPLES: Final = "#/components/examples/"
 
 _INTRODUCTION: Final = """\
 Conversations, their members and events, and what belongs to them.
@@ -36,6 +38,7 @@ _SECURITY: Final[Mapping[Auth, list[JsonObject]]] = {
     Auth.BASIC: [{"account": []}],
     Auth.NONE: [],
 }
+_MEMBER: Final = "MEM-00000000-0000-4000-8000-000000000000"
 _SCHEMES: Final[JsonObject] = {
     "token": {
         "type": "http",
@@ -45,6 +48,17 @@ _SCHEMES: Final[JsonObject] = {
         " application's own.",
     },
     "account": {"type": "http", "scheme": "basic", "description": "The installation's API key and secret."},
+}
+
+
+# What a caller may post to a conversation, one example of each type: the body's schema is the catalogue's.
+_EVENTS: Final[JsonObject] = {
+    entry.name.removesuffix(":*").replace(":", "."): {
+        "summary": entry.summary,
+        "value": {"type": entry.name.replace("*", "example"), "from": _MEMBER, "body": entry.example},
+    }
+    for entry in CATALOGUE
+    if entry.creators & (Creator.USER | Creator.ADMIN) and entry.performer is Performer.CHAT
 }
 
 
@@ -77,7 +91,7 @@ def openapi(rooms: Iterable[type | object], *, version: str, server_url: str | N
         "servers": [{"url": server_url or "/"}],
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route, _room, _name in declared)],
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": schemas.used_by(paths), "securitySchemes": _SCHEMES},
+        "components": {"schemas": schemas.used_by(paths), "examples": _EVENTS, "securitySchemes": _SCHEMES},
     }
 
 
@@ -133,8 +147,8 @@ class _Schemas:
 def _references(value: Any) -> set[str]:
     """The names of the components that a value refers to."""
     if isinstance(value, dict):
-        reference = value.get("$ref")
-        own = {reference.removeprefix(COMPONENTS)} if isinstance(reference, str) else set()
+        reference = str(value.get("$ref", ""))
+        own = {reference.removeprefix(COMPONENTS)} if reference.startswith(COMPONENTS) else set()
         return own.union(*map(_references, value.values()))
     return set().union(*map(_references, value)) if isinstance(value, list) else set()
 
@@ -231,6 +245,8 @@ def _request_body(route: Route, body: Any, schemas: _Schemas) -> JsonObject:
     for kind in route.accepts:
         is_form = kind == "multipart/form-data"
         content[kind] = {"schema": _form(schemas.resolved(body)) if is_form else schemas[body]}
+        if body is NewEvent:
+            content[kind]["examples"] = {name: {"$ref": EXAMPLES + name} for name in _EVENTS}
     return {"content": content, "required": bool(schemas.resolved(body).get("required"))}
 
 

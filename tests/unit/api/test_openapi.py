@@ -11,6 +11,7 @@ import schemathesis
 from legato.api import Generation, routes_of
 from legato.api.openapi import openapi
 from legato.cli.spec import rooms
+from legato.events import CATALOGUE
 
 EVERY_ROOM = rooms()
 DOCUMENT = openapi(EVERY_ROOM, version="1.2.3", server_url="https://chat.example")
@@ -45,7 +46,8 @@ def test_it_has_every_route_in_every_generation() -> None:
 
 
 def test_every_reference_leads_somewhere_and_nothing_is_left_over() -> None:
-    there = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    parts = DOCUMENT["components"]
+    there = {f"#/components/{kind}/{name}" for kind in ("schemas", "examples") for name in parts[kind]}
     assert references(DOCUMENT) == there
     assert all(re.fullmatch(r"[\w.-]+", name) for name in DOCUMENT["components"]["schemas"])
 
@@ -73,6 +75,16 @@ def test_a_picture_is_uploaded_as_a_form_with_a_file() -> None:
     assert form["properties"]["file"] == {"type": "string", "format": "binary"}
     assert form["properties"]["thumbnail_size_ratio"]["maximum"] == 100
     assert form["required"] == ["file"]
+
+
+def test_every_event_that_can_be_posted_has_an_example_that_is_right() -> None:
+    examples = DOCUMENT["components"]["examples"]
+    assert {"text", "message", "image", "custom", "ephemeral"} <= set(examples)
+    for example in examples.values():
+        event = example["value"]
+        assert CATALOGUE[event["type"]].validate(event["body"])
+    posted = DOCUMENT["paths"]["/v1/conversations/{conversation_id}/events"]["post"]["requestBody"]
+    assert set(posted["content"]["application/json"]["examples"]) == set(examples)
 
 
 def test_refusals_have_the_shape_of_their_generation() -> None:
