@@ -130,13 +130,6 @@ def _reason(text: str) -> str:
     return f"length {_SIGNS[found['sign']]} {found['number']}"
 
 
-def object_of(value: Any, name: str) -> dict[str, Any]:
-    """``value`` as a JSON object. Raises InvalidInput naming ``name``."""
-    if not isinstance(value, dict):
-        raise InvalidInput.of(name, "must be an object")
-    return value
-
-
 def fields_of(method: str, query: bytes, raw: bytes) -> dict[str, Any]:
     """The values an access list's filters look at: those that the request acts on.
 

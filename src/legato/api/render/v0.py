@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from legato.api.contract import answers
+from legato.api.render.modern import SILENT, initiator
 from legato.api.render.renderer import Renderer
 from legato.api.render.shapes import Empty, NamedReference, Reference
-from legato.api.render.v0_3 import SILENT, initiator
 from legato.api.render.views import ConversationView, EventView, MemberView
 from legato.conversations import Conversation
 from legato.conversations.user import User

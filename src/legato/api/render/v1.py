@@ -7,8 +7,9 @@ from msgspec import field
 
 from legato.api.contract import answers
 from legato.api.paging import Page
+from legato.api.render.modern import Modern, event_body
+from legato.api.render.modern_shapes import EventsEmbedded
 from legato.api.render.shapes import PageLinks, page_links
-from legato.api.render.v0_3 import EventsEmbedded, Modern, event_body
 from legato.api.render.views import EventView
 from legato.events.envelope import JsonObject
 
