@@ -131,6 +131,8 @@ void stream_connect(struct stream *stream, const struct stream_owner *owner, uns
         exit(1);
     }
     setsockopt(stream->watched.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    /* ip(7): the port is chosen by connect, which knows the target; bind would search for a port that nobody has */
+    setsockopt(stream->watched.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
     if (bind(stream->watched.fd, (struct sockaddr *)&source, sizeof source) < 0) {
         perror("bind");
         exit(1);

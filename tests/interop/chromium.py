@@ -6,8 +6,8 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Self
 
 from aiohttp import web
 from playwright.async_api import Browser, WebSocket, async_playwright
@@ -46,15 +46,32 @@ window.run = async (command, args) => {{
 """
 
 
-@asynccontextmanager
-async def browser() -> AsyncIterator[Browser]:
-    """A headless Chromium, Debian's."""
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        try:
-            yield chromium
-        finally:
-            await chromium.close()
+class Chromium:
+    """Debian's headless Chromium, started when the first page is opened and closed at the end of the context."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._starting = asyncio.Lock()
+        self._started: tuple[Browser, str] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+
+    async def open(self, driver: str) -> Page:
+        """A page with an SDK in it; ``driver`` is nexmo or chat."""
+        async with self._starting:
+            if self._started is None:
+                self._started = await self._start()
+        return await Page.open(*self._started, driver)
+
+    async def _start(self) -> tuple[Browser, str]:
+        playwright = await self._stack.enter_async_context(async_playwright())
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        self._stack.push_async_callback(browser.close)
+        return browser, await self._stack.enter_async_context(app_host())
 
 
 @asynccontextmanager

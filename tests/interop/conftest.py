@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,21 +9,24 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from PIL import Image
 
 from legato.testing.server import Answer, Application, Server
 from tests.conftest import missing
 
 from .catalogue import faults
-from .chromium import Page, app_host, browser
-from .clients import MODULES, Chat, Host, Nexmo, NodeProcess, Sdk
+from .chromium import Chromium
+from .clients import HERE, MODULES, Chat, Host, Nexmo, NodeProcess, Sdk
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here drives an SDK."""
+    """Everything here drives an SDK, in one event loop: the browser is started once."""
     for item in items:
-        if "interop" in item.nodeid:
+        if HERE in item.path.parents:
             item.add_marker("interop")
+            if pytest_asyncio.is_async_test(item):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.fixture(scope="session")
@@ -44,16 +46,14 @@ def host(request: pytest.FixtureRequest) -> str:
 class World:
     """A server, one application on it, and the clients of its users."""
 
-    def __init__(self, server: Server, stack: AsyncExitStack) -> None:
+    def __init__(self, server: Server, stack: AsyncExitStack, chromium: Chromium) -> None:
         self.server = server
         self.application: Application = server.application()
         self.clients: list[Sdk] = []
         self.users: dict[str, str] = {}
         self.tokens: list[str] = []
         self._stack = stack
-        self._chromium: Any = None
-        self._origin = ""
-        self._opening = asyncio.Lock()
+        self._chromium = chromium
 
     @property
     def url(self) -> str:
@@ -119,22 +119,22 @@ class World:
     async def _open(self, driver: str, host: str) -> Host:
         if host == "node":
             return await NodeProcess.start(driver)
-        async with self._opening:
-            await self._open_chromium()
-        return await Page.open(self._chromium, self._origin, driver)
+        if shutil.which("chromium") is None:
+            missing("Chromium is not installed. On Debian, as root: apt-get install chromium")
+        return await self._chromium.open(driver)
 
-    async def _open_chromium(self) -> None:
-        if self._chromium is None:
-            if shutil.which("chromium") is None:
-                missing("Chromium is not installed. On Debian, as root: apt-get install chromium")
-            self._chromium = await self._stack.enter_async_context(browser())
-            self._origin = await self._stack.enter_async_context(app_host())
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Chromium]:
+    """A browser that starts when the first page is opened."""
+    async with Chromium() as browser:
+        yield browser
 
 
 @asynccontextmanager
-async def _a_world(server: Server) -> AsyncIterator[World]:
+async def _a_world(server: Server, chromium: Chromium) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
-        made = World(server, stack)
+        made = World(server, stack, chromium)
         yield made
     crashes = [f"{client.name}: {crash}" for client in made.clients for crash in client.record.crashes]
     assert not crashes, "\n".join(crashes)
@@ -145,24 +145,37 @@ async def _a_world(server: Server) -> AsyncIterator[World]:
     assert not faults(packet for client in made.clients for packet in client.record.packets)
 
 
-@pytest.fixture
-async def world(server: Server, npm_clients: None) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(server: Server, npm_clients: None, chromium: Chromium) -> AsyncIterator[World]:
     """The session's server, with an application of this test's own."""
-    async with _a_world(server) as made:
+    async with _a_world(server, chromium) as made:
         yield made
 
 
-@pytest.fixture
-async def mortal_world(make_server: Callable[..., Server], npm_clients: None) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def mortal_world(
+    make_server: Callable[..., Server], npm_clients: None, chromium: Chromium
+) -> AsyncIterator[World]:
     """A server of this test's own, which it may kill."""
-    async with _a_world(make_server()) as made:
+    async with _a_world(make_server(), chromium) as made:
         yield made
 
 
-@pytest.fixture
-async def hasty_world(make_server: Callable[..., Server], npm_clients: None) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def hasty_world(
+    make_server: Callable[..., Server], npm_clients: None, chromium: Chromium
+) -> AsyncIterator[World]:
     """A server that ends a session one second after its token."""
-    async with _a_world(make_server(settings={"LEGATO_TOKEN_GRACE_SECONDS": "1"})) as made:
+    async with _a_world(make_server(settings={"LEGATO_TOKEN_GRACE_SECONDS": "1"}), chromium) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def narrow_world(
+    make_server: Callable[..., Server], npm_clients: None, chromium: Chromium
+) -> AsyncIterator[World]:
+    """A server that allows one session for each user."""
+    async with _a_world(make_server(settings={"LEGATO_MAX_SESSIONS_PER_USER": "1"}), chromium) as made:
         yield made
 
 

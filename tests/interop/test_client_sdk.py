@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from .clients import Chat, SdkError
 from .conftest import World
@@ -55,7 +56,7 @@ MESSAGES: dict[str, tuple[list[Any], str, dict[str, Any]]] = {
 }
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def both(world: World, host: str) -> list[Chat]:
     return await asyncio.gather(world.chat("alice", host=host), world.chat("bob", host=host))
 

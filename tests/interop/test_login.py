@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from legato.auth import CLIENT_ACL, generate
-from legato.testing.server import Server
 
 from .clients import Chat, Nexmo
 from .conftest import World
@@ -88,19 +85,16 @@ async def test_client_sdk_learns_that_the_session_it_resumes_is_not_its_own(worl
     assert error["code"] == "session:error:invalid-session"
 
 
-async def test_a_user_has_a_bounded_number_of_sessions(make_server: Callable[..., Server], npm_clients: None) -> None:
-    from contextlib import AsyncExitStack
-
-    async with AsyncExitStack() as stack:
-        world = World(make_server(settings={"LEGATO_MAX_SESSIONS_PER_USER": "1"}), stack)
-        await world.nexmo("alice")
-        await world.chat("bob")
-        second = await world.unconnected(Nexmo, "alice")
-        error = await second.fail_to_login(world.url, world.token("alice"))
-        assert error["type"] == "session:error:max-open-sessions"
-        second_bob = await world.unconnected(Chat, "bob")
-        error = await second_bob.fail_to_login(world.url, world.token("bob"))
-        assert error["code"] == "session:error:max-open-sessions-permitted"
+async def test_a_user_has_a_bounded_number_of_sessions(narrow_world: World) -> None:
+    world = narrow_world
+    await world.nexmo("alice")
+    await world.chat("bob")
+    second = await world.unconnected(Nexmo, "alice")
+    error = await second.fail_to_login(world.url, world.token("alice"))
+    assert error["type"] == "session:error:max-open-sessions"
+    second_bob = await world.unconnected(Chat, "bob")
+    error = await second_bob.fail_to_login(world.url, world.token("bob"))
+    assert error["code"] == "session:error:max-open-sessions-permitted"
 
 
 async def test_nexmo_client_logs_out(world: World, host: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import pytest_asyncio
 
 from .clients import Chat, Nexmo
 from .conftest import World
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def both(world: World) -> tuple[Nexmo, Chat]:
     return await asyncio.gather(world.nexmo("alice"), world.chat("bob"))
 

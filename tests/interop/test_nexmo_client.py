@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from .clients import Nexmo, SdkError
 from .conftest import World
@@ -28,7 +29,7 @@ MESSAGES = {
 }
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def both(world: World, host: str) -> list[Nexmo]:
     return await asyncio.gather(world.nexmo("alice", host=host), world.nexmo("bob", host=host))
 

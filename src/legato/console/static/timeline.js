@@ -1,6 +1,7 @@
-import { beforePaint, copy, element, icon } from './element.js';
-import { SINK_NAMES, familyOf, filterOf, sinksInWords, summaryOf, targetOf } from './describe.js';
-import { jsonView } from './json.js';
+import { familyOf, filterOf, targetOf } from './describe.js';
+import { beforePaint, copy, element } from './element.js';
+import { detailOf, rowOf } from './row.js';
+import { slursOf } from './slurs.js';
 
 const ROW = 50; // px, as in the style sheet: rows that are not open all have this height
 const MOST = 20_000; // events kept; beyond it the oldest leave, a tenth at a time
@@ -9,15 +10,6 @@ const AT_END_PX = 30;
 const DOT = 15; // px from the top of a row to the middle of its dot
 const MOST_ANIMATED = 3; // events of one paint whose coming is shown; more would only flicker
 const MOST_SLURS = 20; // an event with more receipts than that shows the first
-const SVG = 'http://www.w3.org/2000/svg';
-
-const TIME = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  fractionalSecondDigits: 3,
-  hour12: false,
-});
 
 /**
  * The log as it grows. Only the rows in view exist as elements, so it stays smooth with thousands of events.
@@ -33,10 +25,10 @@ export class Timeline {
   #seen = new Map(); // family → {count, button}
   #hidden = new Set(); // families switched off
   #active = null; // the record that has the tab stop
-  #pointed = null;
+  #pointed = null; // the record that is pointed at, here or in a pane
   #scroll = 0; // where the viewport is, and how high: kept here, so that drawing need not ask
   #height = 0;
-  #related = [];
+  #related = []; // those that belong to it
   #follows = true;
   #unseen = 0;
   #signals = 0;
@@ -81,16 +73,13 @@ export class Timeline {
 
   /** Marks an event and those it belongs together with: its target, or its receipts and edits. */
   point(id) {
-    if (id === this.#pointed) return;
-    this.#pointed = id;
-    const pointed = id === null ? undefined : this.#shown.find(({ event }) => event.id === id);
-    this.#related = pointed
-      ? this.#shown.filter(
-          ({ event, target }) => target === id || (pointed.target !== null && event.id === pointed.target),
-        )
-      : [];
+    if (id === (this.#pointed?.event.id ?? null)) return;
+    const pointed = (id !== null && this.#shown.find(({ event }) => event.id === id)) || null;
+    const belongs = ({ event, target }) => target === id || (pointed.target !== null && event.id === pointed.target);
+    this.#pointed = pointed;
+    this.#related = pointed ? this.#shown.filter(belongs) : [];
     for (const [record, row] of this.#drawn) this.#mark(record, row);
-    this.#slur(pointed);
+    this.#slur();
   }
 
   focus() {
@@ -114,6 +103,7 @@ export class Timeline {
       }
     }
     if (this.#records.length > MOST) {
+      this.point(null);
       this.#records.splice(0, MOST / 10);
       const first = this.#records[0].key;
       const gone = this.#shown.findIndex(({ key }) => key >= first);
@@ -140,6 +130,7 @@ export class Timeline {
     this.#place(fresh.length <= MOST_ANIMATED);
     this.canvas.style.height = `${height}px`;
     if (this.#follows) this.viewport.scrollTop = this.#scroll;
+    this.#slur();
   }
 
   #passes({ type }) {
@@ -147,6 +138,7 @@ export class Timeline {
   }
 
   #filter() {
+    this.point(null);
     this.pass = filterOf(this.filter.value);
     this.#shown = this.#records.filter((record) => this.#passes(record));
     this.#unseen = 0;
@@ -249,7 +241,8 @@ export class Timeline {
       const index = this.#indexOf(record);
       let row = this.#drawn.get(record);
       if (!row) {
-        row = this.#row(record);
+        const place = { hue: this.catalogue.hue(record.type), people: this.people, hasWebhook: this.hasWebhook };
+        row = rowOf(record.entry, place, () => this.#toggle(record));
         row.classList.toggle('fresh', mayAnimate && !record.wasDrawn);
         record.wasDrawn = true;
         this.#drawn.set(record, row);
@@ -290,48 +283,6 @@ export class Timeline {
 
   // Rows
 
-  #row(record) {
-    const { event, entry } = record;
-    const isSignal = event.id === undefined;
-    const name = event.user?.name ?? (event.from ? 'member' : 'system');
-    const sinks = SINK_NAMES.map((sink) => {
-      const svg = icon(sink);
-      svg.classList.toggle('off', !entry.sinks.includes(sink) || (sink === 'webhook' && !this.hasWebhook));
-      return svg;
-    });
-    const words = summaryOf(event);
-    const head = element(
-      'button',
-      { type: 'button', class: 'event', 'aria-expanded': 'false', onclick: () => this.#toggle(record) },
-      element(
-        'span',
-        { class: 'id' },
-        isSignal ? element('span', { class: 'hidden' }, 'signal') : element('span', { class: 'hidden' }, 'event '),
-        isSignal ? '' : String(event.id),
-      ),
-      element('span', { class: 'dot', 'aria-hidden': 'true' }),
-      element('span', { class: 'type' }, event.type),
-      element('time', { datetime: event.timestamp }, TIME.format(new Date(event.timestamp))),
-      element(
-        'span',
-        { class: 'words' },
-        element('span', { class: 'from', hue: this.people.get(name) ?? 0 }, name),
-        words && ` ${words}`,
-      ),
-      element(
-        'span',
-        { class: 'sinks', title: sinksInWords(entry, this.hasWebhook) },
-        element('span', { class: 'hidden' }, sinksInWords(entry, this.hasWebhook)),
-        ...sinks,
-      ),
-    );
-    return element(
-      'div',
-      { role: 'listitem', class: ['row', isSignal && 'signal'], hue: this.catalogue.hue(event.type) },
-      head,
-    );
-  }
-
   #toggle(record) {
     const row = this.#drawn.get(record);
     this.#active = record;
@@ -349,23 +300,8 @@ export class Timeline {
   }
 
   #fill(record, row) {
-    const { event, entry } = record;
-    const button = (label, work) =>
-      element(
-        'button',
-        { type: 'button', class: 'plain', onclick: ({ currentTarget }) => work(currentTarget) },
-        icon('copy'),
-        label,
-      );
-    const detail = element(
-      'div',
-      { class: 'detail' },
-      element('p', {}, this.catalogue.entry(event.type)?.summary ?? ''),
-      element('p', { class: 'where' }, sinksInWords(entry, this.hasWebhook)),
-      jsonView(event),
-      button('Copy JSON', (target) => copy(JSON.stringify(event, null, 2), target)),
-    );
-    row.append(detail);
+    const { summary } = this.catalogue.entry(record.type) ?? { summary: '' };
+    row.append(detailOf(record.entry, summary, this.hasWebhook));
     row.classList.add('open');
     row.firstElementChild.setAttribute('aria-expanded', 'true');
     this.opened.observe(row);
@@ -380,34 +316,16 @@ export class Timeline {
   }
 
   #mark(record, row) {
-    row.classList.toggle('pointed', this.#pointed !== null && record.event.id === this.#pointed);
+    row.classList.toggle('pointed', record === this.#pointed);
     row.classList.toggle('related', this.#related.includes(record));
   }
 
-  /** As in a score: a slur from an event to each that belongs to it. */
-  #slur(pointed) {
+  #slur() {
     this.canvas.querySelector('.slurs')?.remove();
-    if (!pointed || this.#related.length === 0) return;
     const middle = (record) => this.#top(this.#indexOf(record)) + DOT;
-    const from = middle(pointed);
-    const ends = this.#related.slice(0, MOST_SLURS).map(middle);
-    const top = Math.min(from, ...ends);
-    const svg = document.createElementNS(SVG, 'svg');
-    svg.setAttribute('class', 'slurs');
-    svg.setAttribute('aria-hidden', 'true');
-    svg.style.top = `${top}px`;
-    svg.style.height = `${Math.max(from, ...ends) - top}px`;
-    for (const end of ends) {
-      const [high, low] = [Math.min(from, end) - top + 3, Math.max(from, end) - top - 3];
-      const belly = 14 - Math.min((low - high) / 30, 12);
-      const path = document.createElementNS(SVG, 'path');
-      path.setAttribute(
-        'd',
-        `M17 ${high}C${belly} ${high + 12} ${belly} ${low - 12} 17 ${low}C${belly + 2.6} ${low - 14} ${belly + 2.6} ${high + 14} 17 ${high}Z`,
-      );
-      svg.append(path);
+    if (this.#related.length) {
+      this.canvas.append(slursOf(middle(this.#pointed), this.#related.slice(0, MOST_SLURS).map(middle)));
     }
-    this.canvas.append(svg);
   }
 
   #recordAt(inside) {
@@ -427,6 +345,7 @@ export class Timeline {
     const bottom = top + ROW + (this.#open.get(record) ?? 0);
     if (top < this.#scroll) this.#scroll = top;
     else if (bottom > this.#scroll + this.#height) this.#scroll = Math.min(top, bottom - this.#height);
+    this.#follows &&= this.#scroll + this.#height >= this.#top(this.#shown.length) - AT_END_PX;
     this.viewport.scrollTop = this.#scroll;
     this.#place();
     if (!this.#drawn.has(record)) return requestAnimationFrame(() => this.#activate(record));
