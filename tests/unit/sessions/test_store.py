@@ -104,7 +104,7 @@ async def opened(database_url: str) -> AsyncIterator[Store]:
     await made.close()
 
 
-@pytest.mark.parametrize(("seed", "count", "limit"), [(1, 200, 500), (2, 400, 7), (3, 3000, 20)])
+@pytest.mark.parametrize(("seed", "count", "limit"), [(1, 200, 500), (2, 150, 7), (3, 900, 10)])
 async def test_page_after_page_is_what_each_user_heard(opened: Store, seed: int, count: int, limit: int) -> None:
     written = Written(seed, count)
     await opened.write(written.write)
