@@ -17,7 +17,9 @@ from .accepted import APPLICATION, AT, CONVERSATION, MEMBER, OTHER, OWN, USER, e
 
 MIA = Person(USER, "mia", "Mia")
 NOAH = Person("USR-00000007-1111-4222-8333-444455556666", "noah")
-MANNER = Manner(is_own_media_url=lambda url: url.startswith(OWN), sign_media_url=lambda url: f"{url}?signed")
+MANNER = Manner(
+    is_own_media_url=lambda url: url.startswith(OWN), sign_media_url=lambda url, _application: f"{url}?signed"
+)
 
 
 def event(type_: str, body: Any, **more: Any) -> Event:
