@@ -15,8 +15,8 @@ class Manners:
     """``of(application id)`` costs one look into a dictionary."""
 
     def __init__(self, links: MediaLinks, clock: Clock, *, render_text: bool) -> None:
-        def sign(url: str) -> str:
-            return links.sign_media_url(url, clock.now())
+        def sign(url: str, application_id: str) -> str:
+            return links.sign_media_url(url, application_id, clock.now())
 
         self._by_choice = {
             choice: Manner(message_as_text=choice, is_own_media_url=links.is_own_media_url, sign_media_url=sign)

@@ -252,7 +252,8 @@ class MediaRoom:
         media_id, query, caller = request.params["media_id"], request.query, request.caller
         item = await self._log.read(lambda connection: read_media(connection, media_id))
         if query.signature is not None and query.expires is not None:
-            if not self._links.opens(media_id, query.expires, query.signature, self._clock.now()):
+            owner = "" if item is None else item.application_id
+            if not self._links.opens(media_id, owner, query.expires, query.signature, self._clock.now()):
                 raise Forbidden("The link is over, or was not made here.")
         elif caller is None:
             if item is None or not item.info.public:

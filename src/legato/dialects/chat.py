@@ -57,7 +57,7 @@ def _image(event: Event, manner: Manner) -> Rendered | None:
     """The client fetches without a token, so a picture of ours goes by a signed URL."""
     url = word(object_of(object_of(event.body.get("representations")).get("original")).get("url"))
     if url and manner.is_own_media_url(url):
-        url = manner.sign_media_url(url)
+        url = manner.sign_media_url(url, event.application_id)
     return _rendered(event, _with_times(event, {"message_type": "image", "image": {"url": url}}), "message")
 
 

@@ -18,7 +18,7 @@ def _never(url: str) -> bool:
     return False
 
 
-def _unsigned(url: str) -> str:
+def _unsigned(url: str, application_id: str) -> str:
     return url
 
 
@@ -33,7 +33,7 @@ class Manner:
 
     message_as_text: bool = True
     is_own_media_url: Callable[[str], bool] = _never
-    sign_media_url: Callable[[str], str] = _unsigned
+    sign_media_url: Callable[[str, str], str] = _unsigned
 
 
 PLAIN = Manner()

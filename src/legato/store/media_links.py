@@ -5,6 +5,9 @@
     https://chat.example/v3/media/<uuid>                                    needs the application's token
     https://chat.example/v3/media/<uuid>?expires=1790000000&signature=…     opens until that second
 
+A link is signed for the application that shows it, and opens that application's media only: whoever names another's
+file in an event of their own gets a link that opens nothing.
+
 The URL must not contain ``image``: `nexmo-client` takes any such URL for an upload.
 """
 
@@ -50,19 +53,25 @@ class MediaLinks:
         """Whether the URL leads to media kept here."""
         return self.media_id(url) is not None
 
-    def sign_media_url(self, url: str, now: float) -> str:
-        """A URL of ours so that it opens without a token for 12 to 13 hours; any other URL as it is."""
+    def sign_media_url(self, url: str, application_id: str, now: float) -> str:
+        """A URL of ours so that it opens without a token for 12 to 13 hours, if the file is that application's.
+
+        Any other URL as it is.
+        """
         media_id = self.media_id(url)
         if media_id is None:
             return url
         expires = (int(now) // ROUNDING + 1) * ROUNDING + LIFETIME
-        return f"{self._base}{media_id}?expires={expires}&signature={self._signature(media_id, expires)}"
+        return (
+            f"{self._base}{media_id}?expires={expires}&signature={self._signature(media_id, application_id, expires)}"
+        )
 
-    def opens(self, media_id: str, expires: int, signature: str, now: float) -> bool:
-        """Whether that signature was made here for that media and time, and the time is not over."""
-        expected = self._signature(media_id, expires).encode()
+    def opens(self, media_id: str, application_id: str, expires: int, signature: str, now: float) -> bool:
+        """Whether that signature was made here for that media, that application and that time, which is not over."""
+        expected = self._signature(media_id, application_id, expires).encode()
         return hmac.compare_digest(expected, signature.encode()) and now < expires
 
-    def _signature(self, media_id: str, expires: int) -> str:
-        digest = hmac.digest(self._key, f"GET {_PATH}{media_id} {expires}".encode(), hashlib.sha256)
+    def _signature(self, media_id: str, application_id: str, expires: int) -> str:
+        signed = f"GET {_PATH}{media_id} {application_id} {expires}"
+        digest = hmac.digest(self._key, signed.encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

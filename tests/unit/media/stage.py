@@ -26,6 +26,7 @@ from legato.log import Log
 from legato.store import Store
 from legato.store.applications import Application, insert_application
 from legato.store.files import Files
+from legato.store.media import read_media
 from legato.store.media_links import MediaLinks
 from legato.store.schema import users
 from legato.testing.ports import free_port
@@ -70,6 +71,14 @@ class Stage:
         """Stores a file."""
         kind = fields.pop("content_type", "text/plain")
         return await self.call("POST", "/v3/media", as_=as_, data=form("filedata", data, name, kind, fields))
+
+    async def owner(self, url: str) -> str:
+        """The application whose file the URL names."""
+        media_id = self.links.media_id(url)
+        assert media_id is not None
+        item = await self.log.read(lambda connection: read_media(connection, media_id))
+        assert item is not None
+        return item.application_id
 
     def blobs(self) -> set[str]:
         """The files on disk."""
