@@ -39,6 +39,7 @@ async def test_alice_sees_that_bob_is_typing_and_that_he_has_stopped(console: Co
 
 async def test_an_edit_is_read_on_both_sides(console: Console) -> None:
     await console.write("alice", "See yuo at nine")
+    await console.tick("alice", "See yuo at nine", "Delivered")
     await console.input("alice").press("ArrowUp")
     await expect(console.input("alice")).to_have_value("See yuo at nine")
     await console.write("alice", "See you at nine")
@@ -105,6 +106,7 @@ async def test_who_was_offline_reads_everything_once_and_in_order(console: Conso
 async def test_a_reload_shows_what_there_was(console: Console) -> None:
     await console.write("alice", "Kept")
     await console.write("alice", "Chnged")
+    await console.tick("alice", "Chnged", "Delivered")
     await console.input("alice").press("ArrowUp")
     await console.write("alice", "Changed")
     await console.input("bob").click()

@@ -216,7 +216,7 @@ export class Timeline {
     return low;
   }
 
-  /** Makes the rows in view, and only those. It asks the browser for no measure, which would cost a layout each time. */
+  /** Makes the rows in view, and only those. It asks the browser for no measure: that would cost a layout each time. */
   #place(mayAnimate = false) {
     const first = Math.max(this.#indexAt(this.#scroll) - AHEAD, 0);
     const last = Math.min(this.#indexAt(this.#scroll + this.#height) + AHEAD, this.#shown.length - 1);
