@@ -121,20 +121,21 @@ class Socket:
 
     def open(self) -> None:
         """Greets the client and starts the heartbeat."""
-        self.transport.write(packet.frame(self.endpoint.opening(self)))
+        self.transport.write(self.greeting())
+
+    def greeting(self) -> bytes:
+        """The frame that greets the client, for a transport that sends it with something else. Starts the heartbeat."""
         # The first ping comes early by an even spread, so that a crowd that connected at once does not pulse as one.
         now = self.endpoint.now()
         self._beat = now + self.endpoint.limits.ping_interval * (0.5 + 0.5 * self.endpoint.spread())
         self.wake_at(self.next_due(now))
+        return packet.frame(self.endpoint.opening(self))
 
     def receive(self, transport: Transport, data: bytes) -> None:
         """One packet from the client, over ``transport``. Closes the socket when it is not one of the protocol."""
-        if not self.is_open:
+        if not self.is_open or not self.tally():
             return
-        self._received += 1
-        if self._received > self.endpoint.limits.max_packets:
-            self.cut("sends too much")
-        elif transport is not self.transport:
+        if transport is not self.transport:
             self._receive_probe(transport, data)
         elif data[:1] == packet.MESSAGE:
             self.on_message(data[1:])
@@ -148,6 +149,13 @@ class Socket:
             self.transport.write(_PONG_FRAME if len(data) == 1 else packet.frame(packet.PONG + data[1:]))
         elif data != packet.NOOP:
             self.close("sent an unknown packet")
+
+    def tally(self) -> bool:
+        """Counts something that came from the client. False, and the client is cut, when that is too much."""
+        self._received += 1
+        if self._received > self.endpoint.limits.max_packets:
+            self.cut("sends too much")
+        return self.is_open
 
     def lost(self, transport: Transport) -> None:
         """``transport`` is gone."""

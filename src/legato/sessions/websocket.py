@@ -155,14 +155,17 @@ class WebSocket(asyncio.Protocol):
             reader.send_response(reader.reject(refused.status, refused.message))
             return
         reader.send_response(response)
-        self._flush(reader)
         self._is_open = True
-        if self._socket.transport is self:
-            self._socket.open()
+        # One write for the answer and the greeting: a system call is most of what either costs.
+        greeting = self._socket.greeting() if self._socket.transport is self else b""
+        self._tcp.write(b"".join([*reader.data_to_send(), greeting]))
 
     def _frame_received(self, frame: Frame, reader: Protocol) -> None:
         if frame.opcode in (Opcode.TEXT, Opcode.CONT):
             self._text_received(frame)
+        elif frame.opcode in (Opcode.PING, Opcode.PONG):
+            # The library has answered; what a client can have answered is bounded like its packets.
+            self._tally()
         elif frame.opcode is Opcode.BINARY:
             # Nobody has binary events here, and Engine.IO has no other use for them.
             self._is_open = False
@@ -173,6 +176,7 @@ class WebSocket(asyncio.Protocol):
         if self._fragments is not None:
             self._fragments.append(data)
             if not frame.fin:
+                self._tally()  # pieces may be empty, so the bound on their sum does not bound their number
                 return
             data, self._fragments = b"".join(self._fragments), None
         elif not frame.fin:
@@ -181,11 +185,17 @@ class WebSocket(asyncio.Protocol):
         if self._socket is not None and self._is_open:
             self._socket.receive(self, data)
 
+    def _tally(self) -> None:
+        if self._socket is not None:
+            self._socket.tally()
+
     def _flush(self, reader: Protocol) -> None:
         """Sends what the reader has to say (the handshake, pongs, close) and returns the reader if it is done with."""
         if reader.state is not OPEN:
             self._is_open = False
         for data in reader.data_to_send():
+            if self._tcp.is_closing():
+                break
             if data:
                 self._tcp.write(data)
             else:

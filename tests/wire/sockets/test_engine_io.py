@@ -325,6 +325,20 @@ class TestMalformed:
             await client.end()
             assert not stage.sessions.endpoint.sockets
 
+    async def test_too_many_pings_end_the_connection(self, sqlite_url: str, pair: KeyPair) -> None:
+        async with staged(sqlite_url, pair, settings=quick(max_packets=20)) as stage, Raw(stage.url) as client:
+            await client.opening()
+            client.socket.transport.write(b"\x89\x80\0\0\0\0" * 21)
+            await client.end()
+            await stage.until(lambda: not stage.sessions.endpoint.sockets)
+
+    async def test_a_message_in_too_many_empty_pieces_ends_the_connection(self, sqlite_url: str, pair: KeyPair) -> None:
+        async with staged(sqlite_url, pair, settings=quick(max_packets=20)) as stage, Raw(stage.url) as client:
+            await client.opening()
+            client.socket.transport.write(b"\x01\x80\0\0\0\0" + b"\x00\x80\0\0\0\0" * 21)
+            await client.end()
+            await stage.until(lambda: not stage.sessions.endpoint.sockets)
+
     async def test_bytes_that_are_no_frame_end_the_connection(self, stage: Stage) -> None:
         async with Raw(stage.url) as client:
             await client.opening()
