@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from legato.api.errors import PayloadTooLarge
+from legato.api.errors import PayloadTooLarge, RequestTimeout
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+# A client that has sent nothing for so long, in the middle of a body, is not coming back; phones pause for seconds.
+IDLE_SECONDS = 30.0
 
 
 class ClientGone(Exception):  # noqa: N818 - not an error: named for what happened
@@ -22,11 +26,13 @@ def declared_length(headers: Mapping[bytes, bytes], bound: int) -> None:
 
 
 async def read_body(receive: Receive, headers: Mapping[bytes, bytes], bound: int) -> bytes:
-    """The whole body. Raises PayloadTooLarge over ``bound`` bytes, ClientGone when the connection closed."""
+    """The whole body.
+
+    Raises PayloadTooLarge over ``bound`` bytes, RequestTimeout when nothing comes for IDLE_SECONDS, and ClientGone when
+    the connection closed.
+    """
     declared_length(headers, bound)
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
+    message = await _next(receive)
     first: bytes = message.get("body", b"")
     if not message.get("more_body"):
         if len(first) > bound:
@@ -47,9 +53,7 @@ async def read_chunks(receive: Receive, headers: Mapping[bytes, bytes], bound: i
 
 async def _rest(receive: Receive, size: int, bound: int) -> AsyncIterator[bytes]:
     while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
+        message = await _next(receive)
         part: bytes = message.get("body", b"")
         size += len(part)
         if size > bound:
@@ -58,3 +62,14 @@ async def _rest(receive: Receive, size: int, bound: int) -> AsyncIterator[bytes]
             yield part
         if not message.get("more_body"):
             return
+
+
+async def _next(receive: Receive) -> MutableMapping[str, Any]:
+    try:
+        async with asyncio.timeout(IDLE_SECONDS):
+            message = await receive()
+    except TimeoutError as error:
+        raise RequestTimeout(IDLE_SECONDS) from error
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return message

@@ -77,6 +77,7 @@ TITLES: Final[Mapping[int, str]] = {
     403: "Forbidden.",
     404: "Not found.",
     405: "Method not allowed.",
+    408: "Request timeout.",
     409: "Conflict.",
     413: "Payload too large.",
     415: "Unsupported media type.",
@@ -115,6 +116,15 @@ class PayloadTooLarge(Refusal):
 
     def __init__(self, bound: int) -> None:
         super().__init__("http:error:payload-too-large", f"The body must be at most {bound} bytes.")
+
+
+class RequestTimeout(Refusal):
+    """A body that stopped coming; ``seconds`` is how long was waited."""
+
+    status = 408
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("http:error:request-timeout", f"Nothing more of the body came for {seconds:g} seconds.")
 
 
 class InternalError(Refusal):
@@ -198,6 +208,8 @@ def refused(refusal: Refusal, generation: Generation, instance: str | None = Non
         headers = ((b"allow", ", ".join(refusal.allowed).encode()),)  # RFC 9110 15.5.6
     elif isinstance(refusal, Overloaded):
         headers = ((b"retry-after", str(max(1, math.ceil(refusal.retry_after))).encode()),)
+    elif isinstance(refusal, RequestTimeout):
+        headers = ((b"connection", b"close"),)  # RFC 9110 15.5.9
     elif status == 401:
         headers = ((b"www-authenticate", b"Basic" if generation is Generation.V2 else b"Bearer"),)
     return Reply(status, body, headers=headers)  # application/json: the SDKs parse nothing else

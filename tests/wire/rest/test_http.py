@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 import uvicorn
 
+from legato.api import body
 from tests.wire.rest.stage import Stage
 
 
@@ -57,9 +58,9 @@ async def test_a_body_in_pieces_is_read_whole(wire: Wire) -> None:
         writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         await writer.drain()
     writer.write(b"0\r\n\r\n")
-    status, body = await answer(reader)
+    status, content = await answer(reader)
     assert status == 201
-    assert b'"name":"room"' in body
+    assert b'"name":"room"' in content
     writer.close()
 
 
@@ -69,16 +70,16 @@ async def test_a_body_that_never_ends_is_refused_at_its_bound(wire: Wire) -> Non
     piece = b"%x\r\n%b\r\n" % (65_536, b"x" * 65_536)
     for _ in range(5):
         writer.write(piece)
-    status, body = await answer(reader)
+    status, content = await answer(reader)
     assert status == 413
-    assert b"http:error:payload-too-large" in body
+    assert b"http:error:payload-too-large" in content
     writer.close()
 
 
 async def test_a_connection_goes_on_after_a_body_that_nobody_read(wire: Wire) -> None:
     reader, writer = await wire.connect()
-    for body in (b'""', b"x" * 10_000):
-        writer.write(wire.head("PUT", "/v0.2/sessions/SES-0", f"content-length: {len(body)}") + body)
+    for content in (b'""', b"x" * 10_000):
+        writer.write(wire.head("PUT", "/v0.2/sessions/SES-0", f"content-length: {len(content)}") + content)
         assert (await answer(reader))[0] == 404
     writer.write(wire.head("GET", "/v1/conversations"))
     assert (await answer(reader))[0] == 200
@@ -114,3 +115,15 @@ async def test_who_goes_away_in_the_middle_of_a_body_makes_nothing(
     assert b'"count":0' in (await answer(reader))[1]
     writer.close()
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_body_that_stops_coming_is_not_waited_for(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "IDLE_SECONDS", 0.01)
+    for begun in (b"", b'{"name"'):
+        reader, writer = await wire.connect()
+        writer.write(wire.head("POST", "/v1/conversations", "content-length: 100") + begun)
+        status, content = await answer(reader)
+        assert status == 408
+        assert b"http:error:request-timeout" in content
+        assert await reader.read() == b""  # the connection is closed
+        writer.close()
