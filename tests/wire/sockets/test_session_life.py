@@ -228,7 +228,7 @@ class TestUvicorn:
             b"connection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         )
         assert written[0].startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
-        assert b'0{"sid":"' in written[1]
+        assert b'0{"sid":"' in written[0]
         made.shutdown()
         assert written[-1] == b"CLOSED"
         made.connection_lost(None)
