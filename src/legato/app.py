@@ -70,6 +70,8 @@ BACKLOG = 4096
 DRAIN_SECONDS = 10
 # Between looks for rows that deleted applications left.
 PURGE_SECONDS = 60.0
+# Between looks for files that no row names: they only cost room on the disk.
+SWEEP_SECONDS = 24 * 3600.0
 
 
 class Application:
@@ -195,22 +197,29 @@ class Application:
             await self.sessions.registry.terminate_application(event.application_id, event.change.value)
 
     async def _do_chores(self) -> None:
-        await self.log.read(lambda c: self._files.sweep(partial(known_media, c)))
-        purging = asyncio.create_task(self._purge(), name="purge")
-        try:
-            await self._upkeep.run()
-        finally:
-            purging.cancel()
+        async with asyncio.TaskGroup() as chores:
+            chores.create_task(self._upkeep.run(), name="upkeep")
+            chores.create_task(_repeat(PURGE_SECONDS, self._purge), name="purge")
+            chores.create_task(_repeat(SWEEP_SECONDS, self._sweep), name="sweep")
 
     async def _purge(self) -> None:
-        """What deleted applications left behind goes, little by little."""
-        while True:
-            removed = 0
-            try:
-                removed = await self.log.transact(purge_orphans)
-            except Exception:
-                log.exception("what a deleted application left could not be removed; it is tried again")
-            await asyncio.sleep(0 if removed else PURGE_SECONDS)
+        """What deleted applications left in the database goes, little by little."""
+        while await self.log.transact(purge_orphans):
+            pass
+
+    async def _sweep(self) -> None:
+        """Files that no row names go."""
+        await self.log.read(lambda connection: self._files.sweep(partial(known_media, connection)))
+
+
+async def _repeat(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:
+    """``chore`` now and then, for ever; one that fails is told in the server's log and tried again."""
+    while True:
+        try:
+            await chore()
+        except Exception:
+            log.exception("a chore failed and will be tried again")
+        await asyncio.sleep(seconds)
 
 
 def run(settings: Settings, *, on_ready: Callable[[Application], None] = lambda _app: None) -> None:

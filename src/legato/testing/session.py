@@ -167,8 +167,8 @@ class Session:
         # 2 EVENT [ack id]
         if frame.startswith("0"):
             # socket.io-client sends the pid from the second connection on, and the offset once it has one.
-            offset = {"offset": self._offset} if self._offset else {}
-            recovery = {"pid": self._pid} | offset if self._pid else None
+            known = {"offset": self._offset} if self._offset else {}
+            recovery = {"pid": self._pid} | known if self._pid else None
             await socket.send("40" + (msgspec.json.encode(recovery).decode() if recovery else ""))
         elif frame == "2":
             await socket.send("3")
@@ -182,7 +182,7 @@ class Session:
             arguments = msgspec.json.decode(rest)
             if len(rest) < len(body):
                 await socket.send(f"43{body[: len(body) - len(rest)]}[]")
-            offset = arguments[2] if len(arguments) > 2 else None
+            offset: str | None = arguments[2] if len(arguments) > 2 else None
             self._offset = offset or self._offset
             self.events.append(Heard(arguments[0], arguments[1], offset, frame))
         async with self._changed:
