@@ -7,7 +7,7 @@ from typing import Any
 from legato.api.contract import Reply, Request, route
 from legato.api.services import Services
 from legato.auth import Principal
-from legato.events.refusal import NotFound
+from legato.events.refusal import Forbidden, NotFound
 from legato.store.sessions import find_session
 
 TAG = "sessions"
@@ -32,6 +32,8 @@ class ClientSessions:
         """The new token is the one this request bears; whatever body it has is not read."""
         session_id = request.params["session_id"]
         await self._require_own(session_id, request.principal)
+        if request.principal.user is None:
+            raise Forbidden("Only a token of the session's own user can go on with it.")
         self._services.sessions.refresh(session_id, request.principal)
         return request.render.session_refreshed(session_id)
 

@@ -61,3 +61,9 @@ async def test_somebody_elses_session_is_not_found(stored: Stage, session: str) 
             assert (answer.status, answer.body["code"]) == (404, "session:error:not-found")
     assert (await stored.call("DELETE", "/v0.2/sessions/SES-0", as_="alice")).status == 404
     assert stored.sessions.ended == []
+
+
+async def test_an_applications_token_cannot_take_the_place_of_a_users(stored: Stage, session: str) -> None:
+    answer = await stored.call("PUT", f"/v0.2/sessions/{session}")
+    assert (answer.status, answer.body["code"]) == (403, "system:error:permission")
+    assert stored.sessions.refreshed == []
