@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, expect
 
-from tests.e2e.dev_server import DevServer
+from tests.e2e.dev_server import DevServer, Scene
 
 from .conftest import Console, opened
 
@@ -116,6 +116,23 @@ async def test_a_reload_shows_what_there_was(console: Console) -> None:
     await expect(console.message("bob", "Changed")).to_contain_text("edited")
     await console.tick("alice", "Kept", "Seen")
     await expect(console.pane("bob").locator(".badge")).to_be_hidden()
+
+
+async def test_old_messages_are_found_behind_many_other_events(console: Console, scene: Scene) -> None:
+    def post(type_: str, body: dict[str, object]) -> None:
+        event = {"type": type_, "from": scene.member_id, "body": body}
+        assert scene.server.request("POST", f"{scene.path}/events", event, token=scene.token).status == 201
+
+    for number in range(60):
+        post("text", {"text": f"text {number}"})
+    for number in range(60):
+        post("custom:other", {"number": number})
+    await console.open()
+    await expect(console.pane("bob").locator(".message .body")).to_have_text([f"text {n}" for n in range(10, 60)])
+    await console.pane("bob").get_by_role("button", name="Earlier messages").click()
+    await expect(console.pane("bob").locator(".message .body")).to_have_text([f"text {n}" for n in range(60)])
+    await expect(console.pane("bob").get_by_role("button", name="Earlier messages")).to_be_hidden()
+    await expect(console.pane("bob").locator(".note")).to_have_text(["Alice joined", "Bob joined"])
 
 
 async def test_a_killed_server_costs_neither_pane_a_message(mortal: DevServer, chromium: Browser) -> None:

@@ -26,7 +26,13 @@ const about = (id, type, target, body = {}, from = 'MEM-b') => ({
 const edit = (id, target, words) => ({ ...about(id, 'text:update'), body: { original_event_id: target, text: words } });
 
 test('the same events told twice make the same messages', () => {
-  const events = [text(1, 'one'), about(2, 'text:delivered', 1), edit(3, 1, 'uno'), text(4, 'two'), about(5, 'event:delete', 4)];
+  const events = [
+    text(1, 'one'),
+    about(2, 'text:delivered', 1),
+    edit(3, 1, 'uno'),
+    text(4, 'two'),
+    about(5, 'event:delete', 4),
+  ];
   const [once, twice] = [new Messages(), new Messages()];
   for (const event of events) once.apply(event);
   for (const event of [...events, ...events]) twice.apply(event);
@@ -104,7 +110,12 @@ test('a row says in a few words what an event is about', () => {
 
 test('a shell reads from the curl command exactly what was sent', () => {
   const body = JSON.stringify({ text: `it's "quoted" $HOME \`date\` \\ \n end` });
-  const command = curlOf({ method: 'POST', url: 'http://h/x?a=1&b=2', headers: { A: "o'clock", 'Idempotency-Key': 'k' }, body });
+  const command = curlOf({
+    method: 'POST',
+    url: 'http://h/x?a=1&b=2',
+    headers: { A: "o'clock", 'Idempotency-Key': 'k' },
+    body,
+  });
   const script = `curl() { for each in "$@"; do printf '%s\\0' "$each"; done; }; ${command}`;
   const given = execFileSync('sh', ['-c', script]).toString().split('\0').slice(0, -1);
   assert.deepEqual(given, ['-X', 'POST', 'http://h/x?a=1&b=2', '-H', "A: o'clock", '--data', body]);

@@ -4,6 +4,7 @@ import { beforePaint, element } from './element.js';
 import { Messages } from './messages.js';
 import { Receipts } from './receipts.js';
 
+const SHOWN = ['text', 'image', 'message', 'member:joined', 'member:left']; // their items carry edits and receipts
 const PAGE = 50; // messages asked for at a time
 const MOST = 200; // messages kept in a pane; older ones are a click away
 const MOST_ANIMATED = 3; // messages of one paint whose coming is shown; more would only flicker
@@ -66,7 +67,7 @@ export class Pane {
   // What comes
 
   async #loadNewest() {
-    await this.#load(await this.conversation.events({ order: 'desc', pageSize: PAGE }));
+    await this.#load(await this.conversation.events({ order: 'desc', pageSize: PAGE, types: SHOWN }));
   }
 
   async #load({ items, next }) {
@@ -219,7 +220,7 @@ export class Pane {
     this.#most += PAGE;
     this.#follows = false;
     const endId = this.#messages.ids[0] - 1;
-    const page = await this.conversation.events({ order: 'desc', pageSize: PAGE, endId });
+    const page = await this.conversation.events({ order: 'desc', pageSize: PAGE, types: SHOWN, endId });
     const height = this.list.scrollHeight;
     await this.#load(page);
     requestAnimationFrame(() => (this.list.scrollTop += this.list.scrollHeight - height));
@@ -251,7 +252,9 @@ export class Pane {
   }
 
   async #showPicture(picture, button, image, alt) {
-    const open = async ({ url }) => URL.createObjectURL(await this.client.fetchMedia(url));
+    // The URL has the server's public name; this page may have come from it under another one.
+    const here = (url) => url.replace(/^https?:\/\/[^/]+/, location.origin);
+    const open = async ({ url }) => URL.createObjectURL(await this.client.fetchMedia(here(url)));
     button.onclick = async () => this.onPicture(await open(picture.original), alt);
     const url = await open(picture.medium ?? picture.original);
     image.onload = () => {

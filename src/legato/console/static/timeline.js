@@ -127,7 +127,7 @@ export class Timeline {
     this.newer.lastElementChild.textContent = `${this.#unseen} new`;
     const height = this.#top(this.#shown.length);
     if (this.#follows) this.#scroll = Math.max(height - this.#height, 0);
-    this.#place(fresh.length <= MOST_ANIMATED);
+    this.#place(fresh.length <= MOST_ANIMATED ? fresh : []);
     this.canvas.style.height = `${height}px`;
     if (this.#follows) this.viewport.scrollTop = this.#scroll;
     this.#slur();
@@ -217,7 +217,7 @@ export class Timeline {
   }
 
   /** Makes the rows in view, and only those. It asks the browser for no measure: that would cost a layout each time. */
-  #place(mayAnimate = false) {
+  #place(fresh = []) {
     const first = Math.max(this.#indexAt(this.#scroll) - AHEAD, 0);
     const last = Math.min(this.#indexAt(this.#scroll + this.#height) + AHEAD, this.#shown.length - 1);
     const wanted = new Set();
@@ -243,8 +243,7 @@ export class Timeline {
       if (!row) {
         const place = { hue: this.catalogue.hue(record.type), people: this.people, hasWebhook: this.hasWebhook };
         row = rowOf(record.entry, place, () => this.#toggle(record));
-        row.classList.toggle('fresh', mayAnimate && !record.wasDrawn);
-        record.wasDrawn = true;
+        row.classList.toggle('fresh', fresh.includes(record));
         this.#drawn.set(record, row);
         if (this.#open.has(record)) this.#fill(record, row);
         this.#mark(record, row);
