@@ -45,7 +45,7 @@ from legato.events.envelope import Event
 from legato.events.ids import RandomIds
 from legato.events.moment import SystemClock
 from legato.installation import Announcement, Installation
-from legato.log import Log, Retention, Upkeep
+from legato.log import Log, Upkeep
 from legato.manners import Manners
 from legato.sessions import Limits, Sessions
 from legato.sessions import Settings as SessionSettings
@@ -115,7 +115,7 @@ class Application:
         admission = Admission(self.auth, self._credentials, api_settings, clock)
         self.api = Api(every_room, admission, api_settings)
         self._openapi = msgspec.json.encode(openapi(every_room, version=__version__, server_url=settings.origin))
-        self._upkeep = Upkeep(log_, Retention(settings.retention_seconds or None))
+        self._upkeep = Upkeep(log_, retention_seconds=settings.retention_seconds or None)
         self.console = Console(log_, None)
         self._chores: asyncio.Task[None] | None = None
 

@@ -2,7 +2,7 @@
 
 from legato.log.forgetting import forget_user
 from legato.log.log import Log
-from legato.log.upkeep import Retention, Upkeep
+from legato.log.upkeep import Upkeep
 from legato.log.values import Delivery, IdempotencyKey, Receipt
 
-__all__ = ["Delivery", "IdempotencyKey", "Log", "Receipt", "Retention", "Upkeep", "forget_user"]
+__all__ = ["Delivery", "IdempotencyKey", "Log", "Receipt", "Upkeep", "forget_user"]

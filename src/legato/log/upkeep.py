@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from functools import partial
 
 from legato.conversations import Caller, DeleteConversation
@@ -21,40 +20,37 @@ STEP = 100
 IDEMPOTENCY_SECONDS = 24 * 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long events are kept, in seconds; None keeps them for ever."""
-
-    seconds: float | None = None
-
-
 class Upkeep:
-    """Runs the chores until it is cancelled."""
+    """Runs the chores until it is cancelled. ``retention_seconds`` is how long events are kept; None: for ever."""
 
-    def __init__(self, log_: Log, retention: Retention, *, interval: float = INTERVAL_SECONDS) -> None:
+    def __init__(
+        self, log_: Log, *, retention_seconds: float | None = None, interval: float = INTERVAL_SECONDS
+    ) -> None:
         self._log = log_
-        self._retention = retention
+        self._retention = retention_seconds
         self._interval = interval
+        self._chores = (
+            self._end_conversations,
+            self._cut_logs,
+            self._erase,
+            self._remove_deleted,
+            self._forget_answers,
+        )
 
     async def run(self) -> None:
-        """For ever; a chore that fails is told in the server's log and tried again."""
+        """For ever; a chore that fails is told in the server's log and tried again, and holds up no other."""
         while True:
-            try:
-                await self.once()
-            except Exception:
-                log.exception("a chore failed and will be tried again")
+            for chore in self._chores:
+                try:
+                    await chore()
+                except Exception:
+                    log.exception("a chore failed and will be tried again")
             await asyncio.sleep(self._interval)
 
     async def once(self) -> None:
         """Everything that is due now."""
-        now = self._log.clock.now()
-        await self._end_conversations(now)
-        await self._cut_logs(now)
-        await self._erase()
-        while await self._log.transact(upkeep.remove_deleted):
-            pass
-        await self._log.transact(lambda c: upkeep.forget_answers(c, now - IDEMPOTENCY_SECONDS))
-        await self._log.transact(lambda c: upkeep.forget_sessions(c, now))
+        for chore in self._chores:
+            await chore()
 
     async def _erase(self) -> None:
         for user_id in await self._log.read(erasure.pending_erasures):
@@ -65,7 +61,16 @@ class Upkeep:
                     after = await self._log.transact(step, people=[user_id])
             await self._log.transact(partial(erasure.finish_erasure, user_id=user_id))
 
-    async def _end_conversations(self, now: float) -> None:
+    async def _remove_deleted(self) -> None:
+        while await self._log.transact(upkeep.remove_deleted):
+            pass
+
+    async def _forget_answers(self) -> None:
+        before = self._log.clock.now() - IDEMPOTENCY_SECONDS
+        await self._log.transact(lambda connection: upkeep.forget_answers(connection, before))
+
+    async def _end_conversations(self) -> None:
+        now = self._log.clock.now()
         for due in await self._log.read(lambda connection: upkeep.due_conversations(connection, now, STEP)):
             ends_at = due.last_activity + due.ttl if due.ttl else None
             if ends_at is None or ends_at > now:
@@ -77,10 +82,10 @@ class Upkeep:
             except NotFound:
                 log.info("a conversation ended before its ttl did")
 
-    async def _cut_logs(self, now: float) -> None:
-        if self._retention.seconds is None:
+    async def _cut_logs(self) -> None:
+        if self._retention is None:
             return
-        before = now - self._retention.seconds
+        before = self._log.clock.now() - self._retention
         for conversation_id in await self._log.read(lambda c: upkeep.expired_logs(c, before, STEP)):
             step = partial(upkeep.cut_log, conversation_id=conversation_id, before=before)
             while await self._log.transact(step):

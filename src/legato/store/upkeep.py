@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from legato.conversations import Conversation, ConversationState, fold
 from legato.store.conversations import load_conversations
 from legato.store.events import EventQuery, read_events
-from legato.store.schema import conversations, events, idempotency, members, receipts, sessions, snapshots
+from legato.store.schema import conversations, events, idempotency, members, receipts, snapshots
 
 # Rows removed per transaction, so that nobody waits long behind it.
 REMOVAL_STEP = 1000
@@ -75,18 +75,16 @@ def forget_answers(connection: Connection, before: float) -> None:
     connection.execute(delete(idempotency).where(idempotency.c.created_at < before))
 
 
-def forget_sessions(connection: Connection, now: float) -> None:
-    """Removes sessions that can no longer be resumed."""
-    connection.execute(delete(sessions).where(sessions.c.expires_at < now))
-
-
 def cut_log(connection: Connection, conversation_id: str, before: float) -> int:
     """Removes the log's prefix of events older than ``before``, after a snapshot of the state at the cut.
 
-    The last event always stays, and ids are never given out again. The number of events removed.
+    The last event always stays, and ids are never given out again. The number of events removed; none of a conversation
+    that was deleted, whose log goes as a whole.
     """
     row = connection.execute(
-        select(conversations.c.sequence, conversations.c.retained_from).where(conversations.c.id == conversation_id)
+        select(conversations.c.sequence, conversations.c.retained_from).where(
+            conversations.c.id == conversation_id, conversations.c.state != ConversationState.DELETED.value
+        )
     ).first()
     if row is None:
         return 0
@@ -124,7 +122,11 @@ def expired_logs(connection: Connection, before: float, limit: int) -> list[str]
             events,
             (events.c.conversation_id == conversations.c.id) & (events.c.id == conversations.c.retained_from),
         )
-        .where(events.c.created_at < before, conversations.c.retained_from < conversations.c.sequence)
+        .where(
+            events.c.created_at < before,
+            conversations.c.retained_from < conversations.c.sequence,
+            conversations.c.state != ConversationState.DELETED.value,
+        )
         .limit(limit)
     )
     return [row.id for row in rows]

@@ -7,7 +7,7 @@ from tests.unit.log.conftest import APPLICATION, Desk
 
 from legato.conversations import Caller, DeleteConversation, MemberState
 from legato.events.envelope import Person
-from legato.log import Retention, Upkeep, forget_user
+from legato.log import Upkeep, forget_user
 from legato.store.conversations import find_member
 from legato.store.events import EventQuery, read_event, read_events, read_states
 from legato.store.schema import conversations, events, members, receipts, snapshots, users
@@ -16,7 +16,7 @@ from legato.store.upkeep import state_at
 
 async def test_a_ttl_counts_from_the_last_event(desk: Desk) -> None:
     cid = await desk.conversation(properties={"ttl": 60})
-    upkeep = Upkeep(desk.log, Retention())
+    upkeep = Upkeep(desk.log)
     desk.clock.time += 50
     await desk.post(cid, None, "custom:x", {})
     desk.clock.time += 50
@@ -37,7 +37,7 @@ async def test_retention_cuts_a_prefix_after_a_snapshot(desk: Desk) -> None:
     await desk.post(cid, bob, "text:seen", {"event_id": text.id})
     desk.clock.time += 1000
     await desk.post(cid, bob, "text", {"text": "new"})
-    upkeep = Upkeep(desk.log, Retention(seconds=500))
+    upkeep = Upkeep(desk.log, retention_seconds=500)
     await upkeep.once()
     await upkeep.once()
     kept = await desk.log.read(lambda c: read_events(c, EventQuery(cid, 10)))
@@ -58,7 +58,7 @@ async def test_a_forgotten_user_leaves_everywhere_and_its_name_leaves_the_log(de
     member = await desk.join(cid, alice)
     await desk.join(cid, bob)
     text = (await desk.post(cid, alice, "text", {"text": "hello"})).event
-    upkeep = Upkeep(desk.log, Retention())
+    upkeep = Upkeep(desk.log)
     assert await forget_user(desk.log, APPLICATION, alice.id)
     assert not await forget_user(desk.log, APPLICATION, alice.id)
     await upkeep.once()
@@ -80,9 +80,19 @@ async def test_what_was_deleted_is_removed_in_steps(desk: Desk) -> None:
         text = (await desk.post(cid, alice, "text", {"text": "x"})).event
         await desk.post(cid, bob, "text:seen", {"event_id": text.id})
     await desk.log.submit(DeleteConversation(conversation_id=cid, by=Caller(APPLICATION)))
-    await Upkeep(desk.log, Retention()).once()
+    await Upkeep(desk.log).once()
     for table in (events, members, receipts, snapshots):
         count = select(func.count()).select_from(table)
         assert await desk.log.read(lambda c, count=count: c.execute(count).scalar()) == 0
     left = await desk.log.read(lambda c: [row.id for row in c.execute(select(conversations.c.id))])
     assert left == [kept]
+
+
+async def test_a_deleted_conversation_is_removed_and_not_cut(desk: Desk) -> None:
+    cid = await desk.conversation()
+    await desk.post(cid, None, "custom:x", {})
+    await desk.post(cid, None, "custom:x", {})
+    desk.clock.time += 1000
+    await desk.log.submit(DeleteConversation(conversation_id=cid, by=Caller(APPLICATION)))
+    await Upkeep(desk.log, retention_seconds=500).once()
+    assert await desk.log.read(lambda c: c.execute(select(conversations.c.id)).all()) == []
