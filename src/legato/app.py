@@ -15,6 +15,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -36,6 +37,7 @@ from legato.api.image_worker import ImageWorker
 from legato.api.media import MediaRoom
 from legato.api.openapi import openapi
 from legato.api.rooms import rooms
+from legato.arrivals import Arrivals
 from legato.auth import Authenticator, Credentials, StoredDirectory, WithLocalSecret
 from legato.config import Settings
 from legato.console import Console
@@ -225,6 +227,7 @@ async def _repeat(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:
 def run(settings: Settings, *, on_ready: Callable[[Application], None] = lambda _app: None) -> None:
     """Serves until SIGTERM or SIGINT. Raises InUseError when another process has the data directory."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    _allow_files(settings.max_files)
     claim = settings.installation.claim(shared=not settings.is_sqlite)
     try:
         uvloop.run(_serve(settings, claim.announce, on_ready))
@@ -240,7 +243,7 @@ async def _serve(
     config = uvicorn.Config(
         app,
         ws=app.sessions.websocket_class,
-        http="httptools",
+        http=Arrivals,
         loop="uvloop",
         lifespan="off",
         backlog=BACKLOG,
@@ -294,6 +297,15 @@ def _listen(settings: Settings) -> socket.socket:
     listener.bind((settings.host, settings.port))
     listener.listen(BACKLOG)
     return listener
+
+
+def _allow_files(wanted: int) -> None:
+    """As many open files as are wanted, as far as the system lets us: it begins with 1,024 for most processes."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY:
+        wanted = min(wanted, most)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _revealed(secret: Any) -> str | None:

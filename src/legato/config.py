@@ -36,6 +36,7 @@ PREFIX: Final = "LEGATO_"
 DEFAULT_FILE: Final = Path(__file__).with_name("legato.default.toml")
 # Where a configuration is looked for when nobody says where it is; the first that exists.
 CONFIG_FILES: Final = (Path("legato.toml"), Path("/etc/legato/legato.toml"))
+SPARE_FILES: Final = 256  # open at a time beside the sockets: downloads, the database, requests
 MAX_SECRET_FILE: Final = 16 * 1024  # bytes; a key or a password, not the wrong file
 # Variables of this prefix that are not settings.
 OTHER_VARIABLES: Final = frozenset(("LEGATO_CONFIG", "LEGATO_SECRETS_DIR", "LEGATO_SERVER", "LEGATO_PRIVATE_KEY_FILE"))
@@ -132,6 +133,11 @@ class Settings(BaseSettings):
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
         return self
+
+    @property
+    def max_files(self) -> int:
+        """How many files and sockets may have to be open at a time."""
+        return self.max_sockets + SPARE_FILES
 
     @property
     def is_tls(self) -> bool:

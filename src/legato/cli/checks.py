@@ -23,7 +23,6 @@ from legato.installation import InUseError
 
 LITTLE_SPACE: Final = 1024**3  # bytes; a day of a busy server's log
 RENEWAL: Final = timedelta(days=14)  # certificates are commonly renewed 30 days before their end
-SPARE_DESCRIPTORS: Final = 256  # files, the database, requests that are not sockets
 CONNECT_SECONDS: Final = 5
 
 
@@ -212,7 +211,7 @@ def _names(certificate: object, host: str) -> bool:
 def check_limits(settings: Settings) -> Iterator[Finding]:
     """Whether the system allows as many files as sockets may come."""
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = settings.max_sockets + SPARE_DESCRIPTORS
+    wanted = settings.max_files
     if most != resource.RLIM_INFINITY and most < wanted:
         yield doubtful("limits", f"{most} open files are allowed, max_sockets = {settings.max_sockets} wants {wanted}")
     else:

@@ -1,0 +1,118 @@
+"""Requests on their way in: uvicorn's HTTP connection, with bounds on what is not a whole request yet.
+
+::
+
+    connected ─▶ head ─▶ body ─▶ whole      in PATIENCE_SECONDS, and a second more for each SLOWEST bytes that came
+                 └─ at most MAX_HEAD bytes ─▶ 431
+
+uvicorn waits for ever for a request, and keeps a head of any size. Somebody without a token could thus take every file
+descriptor with connections that say nothing, or all memory with one that never stops naming fields. What is known of
+a whole request is bounded where it is read (``legato.api.body``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# From the first byte, or from the connection, to a request that is whole. A browser opens spare connections and drops
+# them after some seconds without a word.
+PATIENCE_SECONDS: Final = 20.0
+# Bytes that buy another second: what a poor mobile connection still does when a picture is sent over it.
+SLOWEST: Final = 2_048
+# A token of 12 kB, in the URL or in a header, and what browsers and proxies add. Others stop at 8 to 64 kB.
+MAX_HEAD: Final = 64 * 1024
+
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"access-control-allow-origin: *\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+)
+
+
+class Arrivals(HttpToolsProtocol):
+    """One client's HTTP connection: ``Config(http=Arrivals)``."""
+
+    patience = PATIENCE_SECONDS
+    max_head = MAX_HEAD
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._is_arriving = True  # somebody may send, or is sending, a request that is not whole
+        self._begun = 0.0
+        self._taken = 0  # bytes of the request so far, and how many of them are its body
+        self._body = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """A client has connected."""
+        super().connection_made(transport)
+        self._begin()
+        self._wait(self.patience)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a request, of several, or of part of one."""
+        if not self._is_arriving:
+            self._begin()
+        self._taken += len(data)
+        super().data_received(data)
+        if not self._is_arriving:
+            self._stop_waiting()
+        elif self._taken - self._body > self.max_head + self._body:
+            # More than the body itself around it: a head or a trailer without end, or a body in crumbs.
+            self._refuse()
+        elif self._timer is None:
+            self._wait(self.patience)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        if not self._is_arriving:  # behind another in the same bytes
+            self._begin()
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        """Part of a body."""
+        self._body += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._is_arriving = False
+        super().on_message_complete()
+
+    def _begin(self) -> None:
+        self._is_arriving = True
+        self._begun = self.loop.time()
+        self._taken = self._body = 0
+
+    def _wait(self, seconds: float) -> None:
+        self._timer = self.loop.call_later(seconds, self._look)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        """Whether the request has come as far as it should have by now."""
+        self._timer = None
+        left = self._begun + self.patience + self._taken / SLOWEST - self.loop.time()
+        if self.flow.read_paused:  # it is us who are slow
+            self._begun += self.patience
+            self._wait(self.patience)
+        elif left > 0:
+            self._wait(left)
+        else:
+            self.transport.abort()
+
+    def _refuse(self) -> None:
+        if not self.transport.is_closing():
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.write(_TOO_LARGE)
+            self.transport.close()
