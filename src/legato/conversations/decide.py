@@ -33,7 +33,8 @@ def decide(state: Conversation | None, command: Command, world: World) -> Decisi
         return settings.create(command, world)
     if state is None or state.state is ConversationState.DELETED or state.application_id != command.by.application_id:
         raise no_such_conversation()
-    if state.state is ConversationState.INACTIVE and not isinstance(command, DeleteConversation):
+    is_ending = isinstance(command, DeleteConversation) or command.by.system
+    if state.state is ConversationState.INACTIVE and not is_ending:
         # Conversation API documentation: an inactive conversation answers GET and DELETE only.
         raise Forbidden("The conversation is inactive.", code="conversation:error:not-allowed")
     return _decide(command, state, world)

@@ -60,7 +60,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation after event ``sequence``.
 
-        ``members`` holds those who are INVITED or JOINED; whoever LEFT is history, in the store. ``epoch`` grows with
+    ``members`` holds those who are INVITED or JOINED; whoever LEFT is history, in the store. ``epoch`` grows with
     every event that changes members, rights or the conversation itself, so that writers on several nodes can tell
     whether what they decided on still stands. ``audience`` is the user ids of everyone invited or joined, each once:
     the same object for as long as membership stays.
@@ -97,7 +97,10 @@ def audience_of(members: dict[str, Member]) -> tuple[str, ...]:
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks. ``user`` is None for an application's token and for the system itself."""
+    """Who asks. ``user`` is None for an application's token and for the server itself (``system``).
+
+    What the server asks on its own account, such as that a deleted user leaves, is done in INACTIVE conversations too.
+    """
 
     application_id: str
     user: Person | None = None

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 
 from legato.conversations import Caller, LeaveMember
-from legato.events.refusal import Refusal
+from legato.events.refusal import NotFound, Refusal
 from legato.log.log import Log
 from legato.store.conversations import conversations_of_user
 from legato.store.erasure import delete_user
-
-log = logging.getLogger(__name__)
 
 
 async def forget_user(log_: Log, application_id: str, user_id: str) -> bool:
     """Deletes a user: its memberships end, then the user goes. False when there is no such user.
 
     Returns when the user is gone for every reader of users, members and sessions; the log's older events are blanked
-    in the background, and after a crash too.
+    in the background, and after a crash too. Raises Overloaded; asked again it goes on.
     """
     await _leave_everywhere(log_, application_id, user_id)
     found = await log_.transact(partial(delete_user, user_id=user_id, now=log_.clock.now()), people=[user_id])
@@ -33,4 +30,6 @@ async def _leave_everywhere(log_: Log, application_id: str, user_id: str) -> Non
         try:
             await log_.submit(LeaveMember(conversation_id=conversation_id, by=system, member_id=member_id))
         except Refusal as refusal:
-            log.info("a deleted user had left already: %s", refusal.code)
+            # Left meanwhile, or the conversation was deleted: what was wanted.
+            if not isinstance(refusal, NotFound) and refusal.code != "conversation:error:invalid-member-state":
+                raise

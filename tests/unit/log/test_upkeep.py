@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import func, insert, select
 from tests.unit.log.conftest import APPLICATION, Desk
 
-from legato.conversations import Caller, DeleteConversation, MemberState
+from legato.conversations import Caller, ConversationState, DeleteConversation, MemberState, UpdateConversation
 from legato.events.envelope import Person
-from legato.log import Upkeep, forget_user
+from legato.events.refusal import Overloaded
+from legato.log import Log, Upkeep, forget_user
 from legato.store.conversations import find_member
 from legato.store.events import EventQuery, read_event, read_events, read_states
 from legato.store.schema import conversations, events, members, receipts, snapshots, users
@@ -69,6 +71,23 @@ async def test_a_forgotten_user_leaves_everywhere_and_its_name_leaves_the_log(de
     payloads = await desk.log.read(lambda c: [row.payload for row in c.execute(select(events.c.payload))])
     assert not any(b"alice" in payload or b"Alice" in payload for payload in payloads)
     assert any(b'"bob"' in payload for payload in payloads)
+
+
+async def test_a_forgotten_user_leaves_an_inactive_conversation_too(desk: Desk) -> None:
+    cid, alice = await desk.conversation(), desk.person("alice")
+    await desk.join(cid, alice)
+    inactive = {"state": ConversationState.INACTIVE}
+    await desk.log.submit(UpdateConversation(conversation_id=cid, by=Caller(APPLICATION), changes=inactive))
+    await forget_user(desk.log, APPLICATION, alice.id)
+    assert (await desk.log.conversation(cid, APPLICATION)).members == {}
+
+
+async def test_a_full_queue_does_not_pass_for_having_left(desk: Desk) -> None:
+    cid, alice = await desk.conversation(), desk.person("alice")
+    await desk.join(cid, alice)
+    full = Log(desk.log.store, clock=desk.clock, queue_bound=0)
+    with pytest.raises(Overloaded):
+        await forget_user(full, APPLICATION, alice.id)
 
 
 async def test_what_was_deleted_is_removed_in_steps(desk: Desk) -> None:
