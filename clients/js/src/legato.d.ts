@@ -165,8 +165,11 @@ export declare class LegatoClient {
   };
 
   connect(): Promise<{ id: string; name: string }>;
+  /** Drops the connection and stays away until `resume`; what happens meanwhile comes then. */
   suspend(): void;
   resume(): void;
+  /** Ends the pause between two attempts to reconnect. */
+  hurry(): void;
   logout(): Promise<void>;
   renewToken(): Promise<boolean>;
 

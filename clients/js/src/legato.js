@@ -19,7 +19,8 @@ export { Conversation, LegatoError };
 export const VERSION = '0.1.0';
 
 const RENEW_BEFORE_S = 60; // a token is renewed that long before it expires, or at nine tenths of a short life
-const RENEWAL_MS = { least: 5_000, most: 2 ** 31 - 1 }; // a provider of stale tokens is not asked in a loop; setTimeout's limit
+// A provider of stale tokens is not asked in a loop; setTimeout counts no further.
+const RENEWAL_MS = { least: 5_000, most: 2 ** 31 - 1 };
 
 export class LegatoClient {
   #listeners = new Map();
@@ -28,6 +29,7 @@ export class LegatoClient {
   #token = null; // promise of the token in use
   #renewal = 0;
   #session;
+  #online;
 
   /**
    * @param {{url: string, token: string | (() => string | Promise<string>), path?: string,
@@ -57,7 +59,7 @@ export class LegatoClient {
       onEvent: (type, payload) => this.#hear(type, payload),
       onStatus: (status, more) => this.#emit('status', { status, ...more }),
     });
-    this.hurry = () => this.#session.hurry();
+    this.#online = () => this.hurry();
   }
 
   // Session
@@ -76,7 +78,7 @@ export class LegatoClient {
   async connect() {
     const { user_id: id, name } = await this.#session.open();
     this.user = { id, name };
-    globalThis.addEventListener?.('online', this.hurry);
+    globalThis.addEventListener?.('online', this.#online);
     this.#scheduleRenewal();
     return this.user;
   }
@@ -86,14 +88,20 @@ export class LegatoClient {
     this.#session.suspend();
   }
 
+  /** Comes back after `suspend`. */
   resume() {
     this.#session.resume();
+  }
+
+  /** Ends the pause between two attempts to reconnect; the browser's `online` event does it too. */
+  hurry() {
+    this.#session.hurry();
   }
 
   /** Ends the session: nothing is kept for it any longer. */
   async logout() {
     clearTimeout(this.#renewal);
-    globalThis.removeEventListener?.('online', this.hurry);
+    globalThis.removeEventListener?.('online', this.#online);
     await this.#session.logout();
     this.user = this.#token = null;
   }

@@ -236,20 +236,20 @@ export class Session {
       if (round !== this.#round) return; // suspended or closed meanwhile
       this.#drop();
       const next = this.#round;
-      if (await this.#mayTryAgain(error)) {
-        if (next === this.#round) this.#pause(error);
-      } else {
-        this.close(error);
-      }
+      const mayTryAgain = await this.#mayTryAgain(error);
+      if (next !== this.#round) return;
+      if (mayTryAgain) this.#pause(error);
+      else this.close(error);
     }
   }
 
-  async #mayTryAgain(error) {
-    if (LOST_SESSION.has(error.code))
-      this.id = null; // a new session then; the offset still says how far it got
-    else if (BAD_TOKEN.has(error.code)) return this.options.renew().catch(() => false);
-    else return error.status === 0;
-    return true;
+  async #mayTryAgain({ code, status }) {
+    if (LOST_SESSION.has(code)) {
+      this.id = null; // a new session then; what was missed is in the history
+      return true;
+    }
+    if (BAD_TOKEN.has(code)) return this.options.renew().catch(() => false);
+    return status === 0;
   }
 
   /** Lets go of the socket without another word from it. */
