@@ -54,6 +54,15 @@ class Admission:
                 raise Forbidden("Only an application's own token may do this.")
         return principal
 
+    async def confirm(self, principal: Principal, headers: Mapping[bytes, bytes]) -> None:
+        """Whether the token still stands, now that the body has come: that can have taken its sender a while.
+
+        Raises Unauthenticated when the token expired meanwhile, or its user or application was deleted.
+        """
+        token = bearer(headers[b"authorization"].decode("latin-1"))
+        if token is not None and self._authenticator.recall(token) is not principal:
+            await self._authenticator.authenticate(token)
+
     async def _basic(self, credential: str | None, query: bytes) -> None:
         key = secret = None
         if credential is None and query:

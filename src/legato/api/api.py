@@ -93,6 +93,8 @@ class Api:
             _check_type(bound, headers)
         elif route.body is not None:
             raw = await read_body(receive, headers, most)
+            if principal is not None:
+                await self._admission.confirm(principal, headers)
             if raw:
                 _check_type(bound, headers)
         if (

@@ -127,3 +127,39 @@ async def test_a_body_that_stops_coming_is_not_waited_for(wire: Wire, monkeypatc
         assert b"http:error:request-timeout" in content
         assert await reader.read() == b""  # the connection is closed
         writer.close()
+
+
+async def test_whose_user_is_deleted_while_its_body_comes_is_refused(wire: Wire) -> None:
+    stage = wire.stage
+    await stage.user("alice")
+    cid = await stage.conversation("room")
+    content = b'{"state": "joined", "user": {"name": "alice"}, "channel": {"type": "app"}}'
+    reader, writer = await wire.connect()
+    fields = (
+        f"authorization: Bearer {stage.token('alice')}",
+        "expect: 100-continue",
+        f"content-length: {len(content)}",
+    )
+    writer.write("\r\n".join([f"POST /v1/conversations/{cid}/members HTTP/1.1", "host: x", *fields, "", ""]).encode())
+    assert b" 100 " in await reader.readuntil(b"\r\n\r\n")  # the token was good, and the body is waited for
+    await stage.must("DELETE", "/v1/users/alice")
+    writer.write(content)
+    status, refusal = await answer(reader)
+    assert status == 401
+    assert b"user:error:not-found" in refusal
+    writer.close()
+    page = await stage.must("GET", f"/v1/conversations/{cid}/members")
+    assert page["_embedded"]["members"] == []
+
+
+async def test_whose_token_expires_while_its_body_comes_is_refused(wire: Wire) -> None:
+    stage = wire.stage
+    reader, writer = await wire.connect()
+    writer.write(wire.head("POST", "/v1/conversations", "expect: 100-continue", "content-length: 2"))
+    assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
+    stage.clock.seconds += 3_600
+    writer.write(b"{}")
+    status, refusal = await answer(reader)
+    assert status == 401
+    assert b"system:error:expired-token" in refusal
+    writer.close()
