@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection
 
 from legato.conversations import (
     Caller,
@@ -26,8 +26,8 @@ from legato.log.values import IdempotencyKey
 from legato.store import Store
 from legato.store.conversations import find_member, load_conversations, name_owner
 from legato.store.events import load_targets
-from legato.store.people import load_people
-from legato.store.schema import idempotency
+from legato.store.idempotency import KeptAnswer, read_answers
+from legato.store.users import load_users
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Facts:
     targets: dict[tuple[str, int], Target] = field(default_factory=dict)
     names: dict[tuple[str, str], str | None] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
-    answers: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
+    answers: dict[tuple[str, str], KeptAnswer] = field(default_factory=dict)
 
 
 def target_id(command: Command) -> int | None:
@@ -49,10 +49,14 @@ def target_id(command: Command) -> int | None:
     if isinstance(command, PostEvent):
         entry = CATALOGUE.get(command.type)
         if entry is not None and entry.effect.is_receipt:
-            return int(command.body["event_id"])
+            return _number(command.body.get("event_id"))
         if entry is not None and entry.effect is Effect.EDIT:
-            return int(command.body["original_event_id"])
+            return _number(command.body.get("original_event_id"))
     return None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def wanted_name(command: Command) -> str | None:
@@ -100,7 +104,7 @@ async def gather(store: Store, memory: Memory, requests: Iterable[tuple[Command,
             facts.states.update(load_conversations(connection, missing_states))
         people, leavers = _find_people(requests, facts, memory)
         if people:
-            facts.people.update(load_people(connection, people))
+            facts.people.update({user.id: user.person for user in load_users(connection, people).values()})
         for cid, member_id in leavers:
             if find_member(connection, cid, member_id) is not None:
                 facts.left.add(member_id)
@@ -109,9 +113,7 @@ async def gather(store: Store, memory: Memory, requests: Iterable[tuple[Command,
         for application_id, name in names:
             facts.names[application_id, name] = name_owner(connection, application_id, name)
         if keys:
-            columns = tuple_(idempotency.c.application_id, idempotency.c.key)
-            for row in connection.execute(select(idempotency).where(columns.in_(keys))):
-                facts.answers[row.application_id, row.key] = (row.fingerprint, row.answer)
+            facts.answers.update(read_answers(connection, keys))
 
     await store.write(read)
     return facts

@@ -13,6 +13,7 @@ from legato.conversations import (
     Caller,
     DeleteConversation,
     DeleteEvent,
+    JoinMember,
     LeaveMember,
     MemberState,
     PostEvent,
@@ -284,3 +285,19 @@ async def test_a_new_process_finds_what_the_old_one_left(desk: Desk) -> None:
     await again.close()
     # The first one's memory is behind now: it is told so by the store, reads anew and goes on.
     assert (await desk.post(cid, None, "custom:x", {})).event.id == 4
+
+
+async def test_a_command_that_cannot_be_decided_costs_its_neighbours_nothing(desk: Desk) -> None:
+    cid, alice = await desk.conversation(), desk.person("alice")
+    await desk.join(cid, alice)
+    broken = JoinMember(  # what no caller can send, for the API checks it
+        conversation_id=cid, by=Caller(APPLICATION), member_id="MEM-1", user=desk.person("bob"), channel=17
+    )
+    good, bad, late = await asyncio.gather(
+        desk.post(cid, alice, "text", {"text": "1"}),
+        desk.log.submit(broken),
+        desk.post(cid, alice, "text", {"text": "2"}),
+        return_exceptions=True,
+    )
+    assert (good.event.id, late.event.id) == (2, 3)
+    assert isinstance(bad, AttributeError)
