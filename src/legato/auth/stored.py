@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from legato.auth.directory import KeyRecord
 from legato.events.envelope import Person
-from legato.store.applications import read_application, read_person
+from legato.store.applications import read_application
+from legato.store.users import find_user_by_name
 
 T = TypeVar("T")
 
@@ -35,4 +36,5 @@ class StoredDirectory:
 
     async def user_by_name(self, application_id: str, name: str) -> Person | None:
         """The application's user of that name, None when it has none."""
-        return await self._read(lambda connection: read_person(connection, application_id, name))
+        found = await self._read(lambda connection: find_user_by_name(connection, application_id, name))
+        return None if found is None else found.person

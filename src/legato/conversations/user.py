@@ -37,5 +37,5 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
             name=self.name,
             display_name=self.display_name,
             image_url=self.image_url,
-            custom_data=self.properties.get("custom_data"),
+            custom_data=self.properties.get("custom_data") or None,
         )

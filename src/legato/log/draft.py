@@ -25,6 +25,7 @@ from legato.events.refusal import Conflict
 from legato.log.facts import Facts, target_id, wanted_name
 from legato.log.values import Delivery, IdempotencyKey, Receipt
 from legato.store import Batch, Head
+from legato.store.idempotency import NewAnswer
 
 _encode_receipt = msgspec.json.Encoder().encode
 _decode_receipt = msgspec.json.Decoder(Receipt).decode
@@ -68,15 +69,8 @@ class Draft:
         receipt = Receipt(decision.state, decision.events, decision.answer, decision.member)
         if key is not None:
             self._answered[key.application_id, key.key] = (key.fingerprint, receipt)
-            self.batch.answers.append(
-                {
-                    "application_id": key.application_id,
-                    "key": key.key,
-                    "fingerprint": key.fingerprint,
-                    "answer": _encode_receipt(receipt),
-                    "created_at": self.batch.now,
-                }
-            )
+            answer = _encode_receipt(receipt)
+            self.batch.answers.append(NewAnswer(key.application_id, key.key, key.fingerprint, answer, self.batch.now))
         return receipt
 
     def signal(self, event: Event, audience: tuple[str, ...], session_id: str | None) -> None:
@@ -108,8 +102,8 @@ class Draft:
         stored = self._facts.answers.get((key.application_id, key.key))
         if stored is None:
             return None
-        require_same(key, stored[0])
-        return _decode_receipt(stored[1])
+        require_same(key, stored.fingerprint)
+        return _decode_receipt(stored.answer)
 
     def _is_taken(self, command: Command, cid: str) -> bool:
         name = wanted_name(command)

@@ -27,12 +27,12 @@ from legato.events.moment import Clock, SystemClock
 from legato.events.refusal import Overloaded, Refusal
 from legato.log.draft import Draft
 from legato.log.facts import gather
-from legato.log.memory import Memory
+from legato.log.memory import Memory, Recent
 from legato.log.values import Delivery, IdempotencyKey, Receipt
 from legato.log.work import Work
 from legato.store import StaleStateError, Store, commit_batch
 from legato.store.conversations import load_conversations
-from legato.store.people import load_people
+from legato.store.users import load_users
 
 T = TypeVar("T")
 Tap = Callable[[Sequence[Delivery]], None]
@@ -121,32 +121,33 @@ class Log:
 
     async def conversation(self, conversation_id: str, application_id: str) -> Conversation:
         """The committed state. NotFound when it is absent, deleted, or another application's."""
-        state = self._memory.states.get(conversation_id)
-        if state is None:
-            generation, committing = self._memory.generation, self._committing
-            found = await self.store.read(lambda connection: load_conversations(connection, [conversation_id]))
-            state = found.get(conversation_id)
-            if state is not None and not committing and generation == self._memory.generation and not self._committing:
-                self._memory.states.put(conversation_id, state)
+        state = await self._recall(
+            self._memory.states,
+            conversation_id,
+            lambda c: load_conversations(c, [conversation_id]).get(conversation_id),
+        )
         if state is None or state.application_id != application_id:
             raise no_such_conversation()
         return state
 
     async def person(self, user_id: str) -> Person | None:
         """The user as events would remember it now."""
-        person = self._memory.people.get(user_id)
-        if person is None:
-            generation, committing = self._memory.generation, self._committing
-            found = await self.store.read(lambda connection: load_people(connection, [user_id]))
-            person = found.get(user_id)
-            if person is not None and not committing and generation == self._memory.generation and not self._committing:
-                self._memory.people.put(user_id, person)
-        return person
 
-    @property
-    def queued(self) -> int:
-        """Requests waiting for the writer."""
-        return len(self._queue)
+        def load(connection: Connection) -> Person | None:
+            user = load_users(connection, [user_id]).get(user_id)
+            return None if user is None else user.person
+
+        return await self._recall(self._memory.people, user_id, load)
+
+    async def _recall(self, kept: Recent[str, T], key: str, load: Callable[[Connection], T | None]) -> T | None:
+        """What memory or else the store has; kept when no commit can have come between the reading and now."""
+        found = kept.get(key)
+        if found is None:
+            generation, is_calm = self._memory.generation, not self._committing
+            found = await self.store.read(load)
+            if found is not None and is_calm and not self._committing and generation == self._memory.generation:
+                kept.put(key, found)
+        return found
 
     def _future(self) -> asyncio.Future[Any]:
         return asyncio.get_running_loop().create_future()
@@ -192,18 +193,21 @@ class Log:
             return
         raise Overloaded("The conversation is busy on another node: try again in a moment.")
 
-    async def _decide(self, waiting: list[_Waiting]) -> tuple[Draft, list[Receipt | Refusal | None]]:
+    async def _decide(self, waiting: list[_Waiting]) -> tuple[Draft, list[Receipt | Exception | None]]:
         requests = [(one.command, one.key) for one in waiting if one.command is not None]
         facts = await gather(self.store, self._memory, requests)
         draft = Draft(facts, self.clock.now())
-        outcomes: list[Receipt | Refusal | None] = []
+        outcomes: list[Receipt | Exception | None] = []
         for one in waiting:
-            outcome: Receipt | Refusal | None = None
+            outcome: Receipt | Exception | None = None
             if one.command is not None:
                 try:
                     outcome = draft.decide(one.command, one.key)
                 except Refusal as refusal:
                     outcome = refusal
+                except Exception as error:  # a defect of ours: this caller gets a 500, its neighbours what is theirs
+                    log.exception("a %s could not be decided", type(one.command).__name__)
+                    outcome = error
             elif one.signal is not None:
                 draft.signal(*one.signal)
             elif one.work is not None:
@@ -242,13 +246,13 @@ class Log:
                 if one.work.people:
                     memory.targets.clear()  # they carry snapshots of people
 
-    def _answer(self, waiting: list[_Waiting], outcomes: list[Receipt | Refusal | None]) -> None:
+    def _answer(self, waiting: list[_Waiting], outcomes: list[Receipt | Exception | None]) -> None:
         for one, outcome in zip(waiting, outcomes, strict=True):
             if one.future.done():  # its caller has gone; what it asked for has happened
                 continue
             if one.work is not None:
                 one.work.settle(one.future)
-            elif isinstance(outcome, Refusal):
+            elif isinstance(outcome, Exception):
                 one.future.set_exception(outcome)
             else:
                 one.future.set_result(outcome)

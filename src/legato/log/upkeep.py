@@ -10,6 +10,7 @@ from legato.conversations import Caller, DeleteConversation
 from legato.events.refusal import NotFound
 from legato.log.log import Log
 from legato.store import erasure, upkeep
+from legato.store.idempotency import forget_answers
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Upkeep:
 
     async def _forget_answers(self) -> None:
         before = self._log.clock.now() - IDEMPOTENCY_SECONDS
-        await self._log.transact(lambda connection: upkeep.forget_answers(connection, before))
+        await self._log.transact(lambda connection: forget_answers(connection, before))
 
     async def _end_conversations(self) -> None:
         now = self._log.clock.now()

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection
 
 from legato.log.draft import require_same
 from legato.log.values import IdempotencyKey
-from legato.store.schema import idempotency
+from legato.store.idempotency import NewAnswer, keep_answers, read_answers
 
 
 class Work:
@@ -50,20 +50,12 @@ class Work:
             future.set_result(self._result)
 
     def _once(self, connection: Connection, key: IdempotencyKey) -> Any:
-        row = connection.execute(
-            select(idempotency).where(idempotency.c.application_id == key.application_id, idempotency.c.key == key.key)
-        ).first()
-        if row is not None:
-            require_same(key, row.fingerprint)
-            return msgspec.json.decode(row.answer, type=self._answer_type)
+        place = (key.application_id, key.key)
+        kept = read_answers(connection, [place]).get(place)
+        if kept is not None:
+            require_same(key, kept.fingerprint)
+            return msgspec.json.decode(kept.answer, type=self._answer_type)
         result = self._work(connection)
-        connection.execute(
-            insert(idempotency).values(
-                application_id=key.application_id,
-                key=key.key,
-                fingerprint=key.fingerprint,
-                answer=msgspec.json.encode(result),
-                created_at=self._now,
-            )
-        )
+        answer = msgspec.json.encode(result)
+        keep_answers(connection, [NewAnswer(*place, key.fingerprint, answer, self._now)])
         return result

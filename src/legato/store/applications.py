@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, Row, Select, Table, delete, func, insert, select, tuple_, update
 
-from legato.events.envelope import JsonObject, Person
+from legato.events.envelope import JsonObject
 from legato.store.schema import (
     applications,
     conversations,
@@ -21,7 +21,6 @@ from legato.store.schema import (
     snapshots,
     users,
 )
-from legato.store.users import find_user_by_name
 
 # Rows removed in one transaction of `purge_orphans`: some milliseconds for which other writers wait.
 PURGE_ROWS: Final = 500
@@ -139,12 +138,6 @@ def _remove(connection: Connection, table: Table, condition: Any, limit: int) ->
     if rows:
         connection.execute(delete(table).where(key.in_([tuple(row) for row in rows])))
     return len(rows)
-
-
-def read_person(connection: Connection, application_id: str, name: str) -> Person | None:
-    """The application's user of that name, as events remember one."""
-    user = find_user_by_name(connection, application_id, name)
-    return None if user is None else user.person
 
 
 def _application(row: Row[Any]) -> Application:

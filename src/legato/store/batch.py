@@ -10,8 +10,9 @@ from sqlalchemy import Connection, bindparam, case, insert, select, update
 
 from legato.conversations import Conversation, Member, NewMark
 from legato.events.envelope import Event, encode_event
+from legato.store.idempotency import NewAnswer, keep_answers
 from legato.store.rows import conversation_row, event_row, member_row
-from legato.store.schema import conversations, counters, events, idempotency, members, receipts
+from legato.store.schema import conversations, counters, events, members, receipts
 
 COMMIT_COUNTER = "commit"
 
@@ -45,7 +46,7 @@ class Batch:
     changed_members: dict[str, tuple[str, Member]] = field(default_factory=dict)
     marks: list[NewMark] = field(default_factory=list)
     rewrites: dict[tuple[str, int], tuple[Event, bool]] = field(default_factory=dict)
-    answers: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[NewAnswer] = field(default_factory=list)
     works: list[Callable[[Connection], None]] = field(default_factory=list)
 
     @property
@@ -81,7 +82,7 @@ def commit_batch(connection: Connection, batch: Batch) -> int:
             ],
         )
     if batch.answers:
-        connection.execute(insert(idempotency), batch.answers)
+        keep_answers(connection, batch.answers)
     for work in batch.works:
         work(connection)
     return first

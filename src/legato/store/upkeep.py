@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from legato.conversations import Conversation, ConversationState, fold
 from legato.store.conversations import load_conversations
 from legato.store.events import EventQuery, read_events
-from legato.store.schema import conversations, events, idempotency, members, receipts, snapshots
+from legato.store.schema import conversations, events, members, receipts, snapshots
 
 # Rows removed per transaction, so that nobody waits long behind it.
 REMOVAL_STEP = 1000
@@ -68,11 +68,6 @@ def remove_deleted(connection: Connection, limit: int = REMOVAL_STEP) -> int:
         connection.execute(delete(table).where(table.c.conversation_id == gone))
     connection.execute(delete(conversations).where(conversations.c.id == gone))
     return 1
-
-
-def forget_answers(connection: Connection, before: float) -> None:
-    """Removes idempotency keys first used before ``before``."""
-    connection.execute(delete(idempotency).where(idempotency.c.created_at < before))
 
 
 def cut_log(connection: Connection, conversation_id: str, before: float) -> int:

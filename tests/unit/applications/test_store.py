@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import Connection, func, insert, select
 
+from legato.auth import StoredDirectory
 from legato.store import Store
 from legato.store.applications import (
     Application,
     delete_application,
     insert_application,
     purge_orphans,
-    read_person,
 )
 from legato.store.schema import conversations, devices, events, media, members, receipts, sessions, snapshots, users
 
@@ -108,7 +108,8 @@ async def test_an_application_is_deleted_once(opened: Store) -> None:
 
 async def test_a_person_is_found_by_name_within_the_application(opened: Store) -> None:
     await opened.write(lambda connection: _fill(connection, KEPT, 0))
-    found = await opened.read(lambda connection: read_person(connection, KEPT, "alice"))
+    directory = StoredDirectory(opened.read)
+    found = await directory.user_by_name(KEPT, "alice")
     assert found is not None
     assert found.id == f"USR-{KEPT}"
-    assert await opened.read(lambda connection: read_person(connection, DELETED, "alice")) is None
+    assert await directory.user_by_name(DELETED, "alice") is None
