@@ -340,6 +340,7 @@ export class Pane {
     const point = ({ target }) => this.onPoint(Number(target.closest('[data-event]')?.dataset.event) || null);
     this.list.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#toEnd()).observe(this.list);
+    this.list.addEventListener('animationend', ({ target }) => target.classList.remove('fresh'));
     this.list.addEventListener('pointerover', point);
     this.list.addEventListener('focusin', point);
     this.list.addEventListener('pointerleave', () => this.onPoint(null));

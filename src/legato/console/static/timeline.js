@@ -50,6 +50,7 @@ export class Timeline {
     this.opened = new ResizeObserver((changes) => this.#measure(changes));
     this.filter.addEventListener('input', () => this.#filter());
     this.newer.addEventListener('click', () => this.#toEnd());
+    this.canvas.addEventListener('animationend', ({ target }) => target.closest('.row').classList.remove('fresh'));
     this.canvas.addEventListener('keydown', (event) => this.#keyDown(event));
     this.canvas.addEventListener('pointerover', ({ target }) => this.#pointAt(target));
     this.canvas.addEventListener('pointerleave', () => this.onPoint(null));
