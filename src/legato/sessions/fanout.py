@@ -14,25 +14,30 @@ given a later one first.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from legato.dialects import Dialect, SocketEvent
-from legato.events.catalogue import Audience
-from legato.events.envelope import Event
+from legato.events import Audience, Event, encode_event
 from legato.log import Delivery
 from legato.sessions import packet
+
+# Bytes of an event in memory beside its body and frames: the objects it is made of.
+EVENT_OVERHEAD: Final = 1024
 
 Render = Callable[[Dialect, Event], SocketEvent | None]
 """An event as sessions of a dialect are sent it, None when they are not."""
 
 NOTHING: Final = b""
 
+log = logging.getLogger(__name__)
+
 
 class Outgoing:
     """An event on its way to sessions: rendered once per dialect, when first asked for, and kept with its frames."""
 
-    __slots__ = ("_frames", "audience", "commit", "event", "excluded", "session_id")
+    __slots__ = ("_frames", "audience", "commit", "event", "excluded", "session_id", "size")
 
     def __init__(self, delivery: Delivery) -> None:
         self.event = delivery.event
@@ -43,6 +48,14 @@ class Outgoing:
         # The user who does not hear it, when only others do.
         self.excluded = user.id if user is not None and delivery.entry.audience is Audience.OTHERS else None
         self._frames: dict[Dialect, bytes] = {}
+        self.size = 0  # bytes it takes in memory, once weighed
+
+    def weigh(self) -> int:
+        """About how many bytes it takes, with what was rendered so far."""
+        rendered = sum(map(len, self._frames.values())) or len(encode_event(self.event))
+        # The event itself, as objects, takes about twice its JSON.
+        self.size = EVENT_OVERHEAD + 3 * rendered
+        return self.size
 
     def frame(self, dialect: Dialect, render: Render) -> bytes:
         """The frame for sessions of ``dialect``; empty when they are not sent it."""
@@ -54,7 +67,11 @@ class Outgoing:
 
 def frame_of(event: Event, commit: int | None, dialect: Dialect, render: Render) -> bytes:
     """``event`` as one frame. What is stored ends with its commit number, which the client will resume from."""
-    form = render(dialect, event)
+    try:
+        form = render(dialect, event)
+    except Exception:  # a body that no client generation can be told of must not keep the others from their events
+        log.exception("event %s of %s could not be rendered for %s", event.id, event.conversation_id, dialect)
+        return NOTHING
     return NOTHING if form is None else packet.frame(packet.event_packet(form.name, form.payload, commit))
 
 

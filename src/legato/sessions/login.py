@@ -191,7 +191,11 @@ class Desk:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             for arrival, outcome in zip(batch, outcomes, strict=True):
-                self._answer(arrival, outcome)
+                try:
+                    self._answer(arrival, outcome)
+                except Exception:  # whatever is wrong with one login, the desk stays open
+                    log.exception("a login could not be answered")
+                    arrival.connection.cut("the login could not be answered")
 
     async def _admit(self, batch: list[_Arrival], released: list[str]) -> list[StoredSession | Denial]:
         now = self._clock.now()

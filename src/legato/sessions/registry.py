@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -14,6 +15,8 @@ from legato.sessions.resume import CatchUp
 from legato.sessions.ring import Ring
 from legato.sessions.session import Pace, Session
 from legato.store.sessions import end_sessions, end_sessions_of, find_session, last_commit
+
+log = logging.getLogger(__name__)
 
 # How far sessions without recovery had come is remembered for so many that went; their clients name no offset.
 MAX_REMEMBERED: Final = 10_000
@@ -32,7 +35,7 @@ class Registry:
         self._live: dict[str, tuple[Session, ...]] = {}  # by user
         self._behind: dict[str, tuple[Session, ...]] = {}  # by user: those that catch up
         self._gone: dict[str, int] = {}  # session id: how far it had come
-        self._released: list[str] = []
+        self._released: dict[str, None] = {}  # an ordered set
         self.on_released: Callable[[], None] = lambda: None
         self.terminations = 0  # grows when sessions are ended from outside, for logins that are under way
 
@@ -61,18 +64,32 @@ class Registry:
     # -- the tap -----------------------------------------------------------------------------------------------------
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
-        """Writes a batch to everybody who hears it: the log's tap."""
+        """Writes a batch to everybody who hears it: the log's tap.
+
+        Should that fail half-way, everybody is cut and resumes: nobody may hear what follows before what is missing.
+        """
+        try:
+            self._deliver(deliveries)
+        except Exception:
+            log.exception("a batch could not be written to everybody; they come back for it")
+            for session in list(self._sessions.values()):
+                session.connection.cut("a batch could not be written")
+        finally:
+            self._ring.trim()
+
+    def _deliver(self, deliveries: Sequence[Delivery]) -> None:
+        batch = [Outgoing(delivery) for delivery in deliveries]
+        for outgoing in batch:
+            if outgoing.commit is not None:
+                self._ring.push(outgoing, outgoing.commit)
         run: list[Outgoing] = []
-        for delivery in deliveries:
-            outgoing = Outgoing(delivery)
-            if delivery.commit is not None:
-                self._ring.push(outgoing, delivery.commit)
-            if delivery.session_id is None:
+        for outgoing in batch:
+            if outgoing.session_id is None:
                 run.append(outgoing)
             else:
                 self._write(run)
                 run = []
-                self._write_to_one(delivery.session_id, outgoing)
+                self._write_to_one(outgoing.session_id, outgoing)
         self._write(run)
 
     def _write(self, run: list[Outgoing]) -> None:
@@ -123,8 +140,7 @@ class Registry:
         if earlier is not None:
             self.detach(earlier)
             earlier.connection.close("another connection took its session")
-        if session.id in self._released:
-            self._released.remove(session.id)
+        self._released.pop(session.id, None)
         self._gone.pop(session.id, None)
         self._sessions[session.id] = session
         _add(self._behind, session)
@@ -146,17 +162,17 @@ class Registry:
             self._gone[session.id] = session.answered
             while len(self._gone) > MAX_REMEMBERED:
                 del self._gone[next(iter(self._gone))]
-            self._released.append(session.id)
+            self._released[session.id] = None
             self.on_released()
 
     def take_released(self) -> list[str]:
         """The sessions that lost their connection since this was last asked."""
-        released, self._released = self._released, []
-        return released
+        released, self._released = self._released, {}
+        return list(released)
 
     def give_back_released(self, ids: Iterable[str]) -> None:
         """These are still to be written down as released, unless somebody has come back to them."""
-        self._released += [one for one in ids if one not in self._sessions]
+        self._released |= dict.fromkeys(one for one in ids if one not in self._sessions)
         if self._released:
             self.on_released()
 
@@ -212,9 +228,12 @@ class Registry:
         self._terminate([one for one in self._sessions.values() if one.application_id == application_id], reason)
 
     def end(self, session: Session) -> None:
-        """The session's row is gone: nobody can resume it."""
+        """The session's row is gone: nobody can resume it, and nobody who has resumed it meanwhile can go on."""
         self._forget(session)
         self._gone.pop(session.id, None)
+        successor = self._sessions.get(session.id)
+        if successor is not None:
+            self._terminate([successor], "logged out")
 
     async def close(self) -> None:
         """Stops catching up. The sockets are closed by their endpoint."""

@@ -12,7 +12,10 @@ in ``due`` which of its entries counts, and the others are dropped when the hand
 
 from __future__ import annotations
 
+import logging
 from typing import Final, Protocol
+
+log = logging.getLogger(__name__)
 
 # Heartbeats, deadlines and expiries are fine with half a second; a slot then holds some hundred of 10,000 sockets.
 TICK_SECONDS: Final = 0.5
@@ -61,6 +64,9 @@ class Wheel:
                     continue
                 if int(when / TICK_SECONDS) < target:
                     item.due = 0.0
-                    item.on_time(now)
+                    try:
+                        item.on_time(now)
+                    except Exception:  # whatever is wrong with one, the others' time has come too
+                        log.exception("what was due could not be done")
                 else:
                     self._slots[index].append((when, item))

@@ -68,6 +68,17 @@ def test_one_frame_is_made_for_each_dialect_however_many_listen() -> None:
     assert sorted(made) == sorted(Dialect)
 
 
+def test_an_event_that_cannot_be_rendered_keeps_nobody_from_the_others() -> None:
+    def failing(dialect: Dialect, event: Event) -> SocketEvent | None:
+        if event.id == 2:
+            raise KeyError("body")
+        return render(dialect, event)
+
+    batch = [Outgoing(delivery(number, ("USR-0",))) for number in (1, 2, 3)]
+    ((_, bundle),) = plan(batch, failing)
+    assert numbers(bundle.frames(Dialect.CLASSIC)) == [1, 3]
+
+
 class TestRing:
     def test_it_gives_what_a_user_missed(self) -> None:
         ring = Ring()
@@ -84,8 +95,26 @@ class TestRing:
         assert (ring.floor, ring.head) == (10, 10)
         for commit in range(11, 16):
             ring.push(Outgoing(delivery(commit, ("USR-0",))), commit)
+            ring.trim()
         assert (ring.floor, ring.head) == (12, 15)
         assert [one.commit for one in ring.missed("USR-0", ring.floor)] == [13, 14, 15]
+
+    def test_it_is_bounded_in_bytes_too(self) -> None:
+        ring = Ring(max_bytes=100_000)
+        large = SocketEvent("text", b'"' + b"x" * 10_000 + b'"')
+        for commit in range(1, 21):
+            outgoing = Outgoing(delivery(commit, ("USR-0",)))
+            ring.push(outgoing, commit)
+            outgoing.frame(Dialect.CLASSIC, lambda dialect, event: large)
+            ring.trim()
+        assert (ring.floor, ring.head) == (17, 20)
+
+    def test_events_that_nobody_heard_weigh_too(self) -> None:
+        ring = Ring(max_bytes=10_000)
+        for commit in range(1, 21):
+            ring.push(Outgoing(delivery(commit, ("USR-0",))), commit)
+            ring.trim()
+        assert ring.floor > 10
 
     def test_what_came_while_it_was_asked_where_the_log_is_counts(self) -> None:
         ring = Ring()

@@ -205,8 +205,9 @@ class Recovery(RuleBasedStateMachine):
     def memory_is_short(self, keep: int) -> None:
         """As after a busy hour: only the last events are still in memory."""
         ring = self.sessions.registry._ring
-        while len(ring._outgoing) > keep:
-            ring.floor = ring._outgoing.popleft().commit or 0
+        size, ring._size = ring._size, keep
+        ring.trim()
+        ring._size = size
 
     @rule()
     def restart(self) -> None:

@@ -75,6 +75,18 @@ def test_a_long_pause_calls_everything_once() -> None:
     assert [item.called for item in items] == [[1e6]] * 300
 
 
+def test_an_item_that_fails_keeps_the_others_from_nothing() -> None:
+    class Failing(Item):
+        def on_time(self, now: float) -> None:
+            raise RuntimeError("broken")
+
+    wheel, items = Wheel(0), [Failing(), Item()]
+    for item in items:
+        wheel.put(item, 1)
+    wheel.turn(2)
+    assert items[1].called == [2]
+
+
 def test_a_clock_that_is_set_back_calls_nothing_twice() -> None:
     wheel, item = Wheel(100), Item()
     wheel.put(item, 101)

@@ -222,6 +222,18 @@ class TestLoggingOut:
         while await stage.log.read(lambda database: find_session(database, str(client.id))) is not None:
             pass
 
+    async def test_a_connection_that_took_the_session_over_during_the_logout_ends_with_it(self, stage: Stage) -> None:
+        await stage.person("alice")
+        client = await stage.login("alice")
+        async with Raw(stage.url, token=client.token, session_id=str(client.id)) as second:
+            session = stage.sessions.registry.get(str(client.id))
+            assert session is not None
+            await second.connected()
+            assert (await second.event())[0] == "session:success"
+            stage.sessions.log_out(session.connection, session, "t-1")
+            assert (await second.event())[0] == "session:terminated"
+            assert await second.read() == "41"
+
     async def test_a_client_that_stays_after_its_logout_is_let_go(self, stage: Stage) -> None:
         await stage.person("alice")
         client = await stage.login("alice")

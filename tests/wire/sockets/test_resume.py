@@ -25,6 +25,14 @@ async def all_of(stage: Stage, client: Session, last: int) -> list[int]:
     return heard(client)
 
 
+def forget(stage: Stage) -> None:
+    """As after a busy hour: nothing of what was is in memory any more."""
+    ring = stage.sessions.registry._ring
+    size, ring._size = ring._size, 0
+    ring.trim()
+    ring._size = size
+
+
 class TestOffset:
     async def test_a_stored_event_ends_with_its_commit_number_and_asks_for_no_acknowledgement(
         self, either: Stage
@@ -160,11 +168,9 @@ class TestResume:
         client = await stage.login("alice")
         other = await stage.login("alice")
         await client.drop()
-        stage.sessions.registry._ring.floor = stage.sessions.registry.head  # nothing is in memory any more
         for number in range(3):
             await stage.post(cid, f"{number}", alice)
-        stage.sessions.registry._ring._outgoing.clear()
-        stage.sessions.registry._ring.floor = stage.sessions.registry.head
+        forget(stage)
         logging_in = asyncio.create_task(client.login())
         await stage.until(lambda: stage.sessions.registry._behind)
         await stage.signal_to(str(client.id), "rtc:answer", {"rtc_id": "r", "answer": "v=0"})
@@ -172,6 +178,58 @@ class TestResume:
         await client.hears("rtc:answer")
         assert [one.type for one in client.events[2:]] == ["text", "text", "text", "rtc:answer"]
         assert not other.heard("rtc:answer")
+
+    async def test_a_client_that_reads_while_the_log_is_read_for_it_hears_nothing_twice(
+        self, stage: Stage, alice: Person
+    ) -> None:
+        cid = await stage.conversation(alice)
+        client = await stage.login("alice")
+        await client.drop()
+        for number in range(3):
+            await stage.post(cid, f"{number}", alice)
+        forget(stage)
+        logging_in = asyncio.create_task(client.login())
+        await stage.until(lambda: stage.sessions.registry._behind)
+        (connection,) = stage.sessions.endpoint.sockets.values()
+        for _ in range(3):
+            connection.on_writable()
+        await logging_in
+        await stage.post(cid, "live", alice)
+        await all_of(stage, client, stage.sessions.registry.head)
+        assert [one.payload["body"]["text"] for one in client.heard("text")] == ["0", "1", "2", "live"]
+
+    async def test_a_log_that_cannot_be_read_sends_the_client_away_to_try_again(
+        self, stage: Stage, alice: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cid = await stage.conversation(alice)
+        client = await stage.login("alice")
+        await client.drop()
+        await stage.post(cid, "missed", alice)
+        forget(stage)
+        with monkeypatch.context() as broken:
+            broken.setattr("legato.sessions.resume.missed_by", _broken)
+            await client.login()
+            await client.gone()
+        assert not client.disconnected
+        await client.login()
+        assert await client.hears("text")
+
+    async def test_a_batch_that_cannot_be_written_sends_everybody_to_resume(
+        self, stage: Stage, alice: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cid = await stage.conversation(alice)
+        client = await stage.login("alice")
+        with monkeypatch.context() as broken:
+            broken.setattr("legato.sessions.registry.plan", _broken)
+            await stage.post(cid, "not written", alice)
+            await client.gone()
+        assert not client.disconnected
+        await client.login()
+        assert await client.hears("text")
+
+
+def _broken(*_arguments: object, **_options: object) -> object:
+    raise RuntimeError("broken")
 
 
 class TestFromTheLog:
