@@ -173,7 +173,10 @@ class Log:
             try:
                 await self._commit(waiting)
             except Exception as error:  # the store refused the whole batch: its callers are told, the next one is tried
-                log.exception("a batch of %d requests could not be committed", len(waiting))
+                if isinstance(error, Refusal):
+                    log.error("a batch of %d requests could not be committed: %s", len(waiting), error)
+                else:
+                    log.exception("a batch of %d requests could not be committed", len(waiting))
                 for one in waiting:
                     if not one.future.done():
                         one.future.set_exception(error)

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
 
+from legato.store.files import StorageFull
 from legato.store.migrate import upgrade
 
 T = TypeVar("T")
@@ -42,7 +44,10 @@ class Store:
         await self._run(self._writer, lambda: upgrade(self._writing))
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """``work`` in a transaction of its own, durable when this returns; whatever it raises undoes all of it."""
+        """``work`` in a transaction of its own, durable when this returns; whatever it raises undoes all of it.
+
+        Raises StorageFull when there is no room on the disk.
+        """
         return await self._run(self._writer, lambda: self._transaction(work))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -57,8 +62,13 @@ class Store:
         self._writing.dispose()
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
-        with self._writing.begin() as connection:
-            return work(connection)
+        try:
+            with self._writing.begin() as connection:
+                return work(connection)
+        except OperationalError as error:
+            if _says_full(error):
+                raise StorageFull from error
+            raise
 
     def _view(self, work: Callable[[Connection], T]) -> T:
         with self._reading.connect() as connection:
@@ -69,6 +79,13 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
 
 
+def _says_full(error: OperationalError) -> bool:
+    """Whether the store had no room: SQLITE_FULL, or PostgreSQL's disk_full (53100)."""
+    return (
+        getattr(error.orig, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(error.orig, "sqlstate", "") == "53100"
+    )
+
+
 def _engine(url: str, *, pool_size: int, read_only: bool = False) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
@@ -76,11 +93,17 @@ def _engine(url: str, *, pool_size: int, read_only: bool = False) -> Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
         level = "REPEATABLE READ" if read_only else "READ COMMITTED"
         return create_engine(
-            parsed, pool_size=pool_size, max_overflow=0, isolation_level=level, pool_pre_ping=read_only
+            parsed,
+            pool_size=pool_size,
+            max_overflow=0,
+            isolation_level=level,
+            pool_pre_ping=read_only,
+            hide_parameters=True,
         )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, pool_size=pool_size, max_overflow=0)
+    # An error names the statement, never what was to be written: that is names, texts and secrets.
+    engine = create_engine(parsed, pool_size=pool_size, max_overflow=0, hide_parameters=True)
     event.listen(engine, "connect", lambda raw, _record: _prepare_sqlite(raw, read_only=read_only))
     event.listen(engine, "begin", lambda connection: _begin_sqlite(connection, read_only=read_only))
     return engine

@@ -16,7 +16,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,18 +24,12 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from legato.events.ids import is_uuid
 from legato.events.refusal import Refusal
 
 CHUNK: Final = 256 * 1024  # bytes moved per read; one chunk per download is what a slow reader costs in memory
 ORPHAN_AGE: Final = 3600.0  # seconds; a younger blob may belong to a row that another node is about to write
 _KNOWN_AT_ONCE: Final = 500  # ids asked for in one query while sweeping; SQLite allows 999 variables in old builds
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-
-
-def is_uuid(text: str) -> bool:
-    """Whether ``text`` is a UUID as this server spells one: 36 characters, lower case."""
-    return _UUID.match(text) is not None
 
 
 class TooLarge(Refusal):
@@ -49,12 +42,12 @@ class TooLarge(Refusal):
 
 
 class StorageFull(Refusal):
-    """There is no room on the disk (RFC 4918 11.5). Nothing of the file is kept."""
+    """There is no room on the disk (RFC 4918 11.5). Nothing of what was asked for is kept."""
 
     status = 507
 
     def __init__(self) -> None:
-        super().__init__("system:error:storage-full", "The server has no room for the file.")
+        super().__init__("system:error:storage-full", "The server has no room left on its disk.")
 
 
 _FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
