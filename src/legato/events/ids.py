@@ -25,6 +25,14 @@ class RandomIds:
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+
+
+def is_uuid(text: str) -> bool:
+    """Whether ``text`` is a UUID as this server spells one: 36 characters, lower case."""
+    return _UUID.match(text) is not None
+
+
 # The Java SDK checks the prefix and 36 characters of UUID, so nothing else is ever minted.
 _PREFIXED = re.compile(r"(CON|MEM|USR|SES)-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 
