@@ -19,8 +19,10 @@ import resource
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import uvicorn
@@ -46,7 +48,7 @@ from legato.dialects import Dialect, SocketEvent, for_socket
 from legato.events.envelope import Event
 from legato.events.ids import RandomIds
 from legato.events.moment import SystemClock
-from legato.installation import Announcement, Installation
+from legato.installation import Announcement
 from legato.log import Log, Upkeep
 from legato.manners import Manners
 from legato.sessions import Limits, Sessions
@@ -122,8 +124,11 @@ class Application:
         self._chores: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, settings: Settings) -> Application:
-        """The server, ready to answer. Raises what the database raises when it cannot be opened."""
+    async def open(cls, settings: Settings, *, with_demo: bool = False) -> Application:
+        """The server, ready to answer; ``with_demo`` has a page that hands out tokens.
+
+        Raises what the database raises when it cannot be opened.
+        """
         store = Store(settings.database)
         await store.open()
         log_ = Log(store, queue_bound=settings.queue_bound)
@@ -141,14 +146,15 @@ class Application:
         )
         media_key = await log_.transact(lambda connection: signing_secret(connection, MEDIA_LINKS, now))
         app = cls(settings, store, log_, account, media_key)
-        await app._start()
+        await app._start(with_demo=with_demo)
         return app
 
-    async def _start(self) -> None:
+    async def _start(self, *, with_demo: bool) -> None:
         await self.log.read(self.manners.load)
-        if self.settings.demo:
-            demo = await set_up_demo(self.log, Installation(self.settings.data_dir), self._clock, self._ids)
-            self.console = Console(self.log, demo)
+        if with_demo:
+            demo = await set_up_demo(self.log, self.settings.installation, self._clock, self._ids)
+            host = urlsplit(self.settings.origin).hostname or ""
+            self.console = Console(self.log, replace(demo, hosts=frozenset((host,))))
         await self.sessions.start()
         self._chores = asyncio.create_task(self._do_chores(), name="chores")
         gc.collect()
@@ -224,22 +230,31 @@ async def _repeat(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(seconds)
 
 
-def run(settings: Settings, *, on_ready: Callable[[Application], None] = lambda _app: None) -> None:
-    """Serves until SIGTERM or SIGINT. Raises InUseError when another process has the data directory."""
+def run(
+    settings: Settings, *, with_demo: bool = False, on_ready: Callable[[Application], None] = lambda _app: None
+) -> None:
+    """Serves until SIGTERM or SIGINT. ``with_demo`` is no setting: only ``legato dev`` may hand out tokens.
+
+    Raises InUseError when another process has the data directory.
+    """
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     _allow_files(settings.max_files)
     claim = settings.installation.claim(shared=not settings.is_sqlite)
     try:
-        uvloop.run(_serve(settings, claim.announce, on_ready))
+        uvloop.run(_serve(settings, claim.announce, on_ready, with_demo=with_demo))
     finally:
         claim.release()
 
 
 async def _serve(
-    settings: Settings, announce: Callable[[Announcement], None], on_ready: Callable[[Application], None]
+    settings: Settings,
+    announce: Callable[[Announcement], None],
+    on_ready: Callable[[Application], None],
+    *,
+    with_demo: bool,
 ) -> None:
     listener = _listen(settings)
-    app = await Application.open(settings)
+    app = await Application.open(settings, with_demo=with_demo)
     config = uvicorn.Config(
         app,
         ws=app.sessions.websocket_class,

@@ -125,7 +125,6 @@ class Settings(BaseSettings):
     render_text: bool = True
 
     # -- the process
-    demo: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")

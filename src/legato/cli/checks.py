@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from legato.cli.client import Client
+from legato.cli.administration import running_server
 from legato.cli.problems import CommandError
 from legato.config import Settings, config_file, unknown_variables
 from legato.installation import InUseError
@@ -67,8 +67,6 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     yield good("settings", f"read from {source} and the environment" if source else "read from the environment")
     for name in unknown_variables(os.environ):
         yield doubtful("settings", f"{name} is set and there is no such setting")
-    if settings.demo and not is_loopback(settings.host):
-        yield bad("settings", f"demo is on and {settings.host} is reached by others: whoever opens the page is alice")
 
 
 def check_data_directory(settings: Settings) -> Iterator[Finding]:
@@ -101,7 +99,7 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         if not file.exists():
             yield good("database", f"{file} will be made (SQLite {version})")
             return
-        if _server_of(settings) is not None:
+        if running_server(settings, None) is not None:
             yield good("database", f"{file} is in use by the server (SQLite {version})")
             return
     yield from _revision(settings)
@@ -137,7 +135,7 @@ def _revision(settings: Settings) -> Iterator[Finding]:
 def check_server(settings: Settings) -> Iterator[Finding]:
     """Whether a server answers here, or could."""
     try:
-        client = _server_of(settings)
+        client = running_server(settings, None)
     except InUseError as error:
         yield doubtful("server", str(error))
         return
@@ -249,8 +247,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _server_of(settings: Settings) -> Client | None:
-    announcement = settings.installation.server()
-    return None if announcement is None else Client.announced(announcement)

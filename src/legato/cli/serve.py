@@ -28,7 +28,7 @@ def dev(
     from legato.config import load
 
     if not memory:
-        _run(load(demo=True, host=host, port=port))
+        _run(load(host=host, port=port), with_demo=True)
         return
     # uvicorn stops on SIGTERM and then raises it once more, which would end the process before the directory is gone.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
@@ -37,7 +37,7 @@ def dev(
     place = shared_memory if shared_memory.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="legato-", dir=place) as directory:
         data: dict[str, Any] = {"data_dir": Path(directory), "database_url": f"sqlite:///{directory}/legato.db"}
-        _run(load(demo=True, host=host, port=port, **data))
+        _run(load(host=host, port=port, **data), with_demo=True)
 
 
 def serve(host: HostOption = None, port: PortOption = None) -> None:
@@ -53,24 +53,32 @@ def serve(host: HostOption = None, port: PortOption = None) -> None:
     _run(settings)
 
 
-def _run(settings: Settings) -> None:
+def _run(settings: Settings, *, with_demo: bool = False) -> None:
     """Serves until told to stop."""
     from legato.app import run
 
-    run(settings, on_ready=_greet)
+    run(settings, with_demo=with_demo, on_ready=_greet_demo if with_demo else _greet)
 
 
 def _greet(app: Application) -> None:
     from legato import __version__
     from legato.cli.output import note
 
+    note(f"Legato {__version__} answers at {app.settings.origin}")
+
+
+def _greet_demo(app: Application) -> None:
+    from legato.cli.checks import is_loopback
+    from legato.cli.output import note
+
+    _greet(app)
     settings = app.settings
-    note(f"Legato {__version__} answers at {settings.origin}")
-    if settings.demo:
-        kept = settings.installation.applications()
-        note(
-            f"  the page       {settings.origin}/\n"
-            f"  application    {kept[-1] if kept else ''}\n"
-            f"  users          alice, bob (a token: legato token alice)\n"
-            f"  data           {settings.data_dir.absolute()}"
-        )
+    kept = settings.installation.applications()
+    note(
+        f"  the page       {settings.origin}/\n"
+        f"  application    {kept[-1] if kept else ''}\n"
+        f"  users          alice, bob (a token: legato token alice)\n"
+        f"  data           {settings.data_dir.absolute()}"
+    )
+    if not is_loopback(settings.host):
+        note(f"{settings.host} is reached by others: whoever opens the page speaks for alice and bob.")

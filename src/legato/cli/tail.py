@@ -73,6 +73,8 @@ def line_of(event: dict[str, Any]) -> str:
     """``  17  12:00:00  text            alice   hello``, without what would move a terminal's cursor."""
     import msgspec
 
+    from legato.cli.output import printable
+
     people = event.get("_embedded") or {}
     who = (people.get("from_user") or {}).get("name") or event.get("from") or "-"
     body = event.get("body") or {}
@@ -80,5 +82,5 @@ def line_of(event: dict[str, Any]) -> str:
     text = said if isinstance(said, str) else msgspec.json.encode(body).decode()
     time = str(event.get("timestamp", ""))[11:19]
     line = f"{event.get('id') or '-':>5}  {time:8}  {event['type']:<24}  {who:<16}  {text}"
-    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+    shown = printable(line)
     return shown if len(shown) <= _TEXT else shown[: _TEXT - 1] + "…"

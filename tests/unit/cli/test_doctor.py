@@ -42,12 +42,6 @@ def test_a_slip_in_a_variables_name_is_noticed(shell: Shell) -> None:
     assert ("warning", "LEGATO_PROT is set and there is no such setting") in _found(shell, "settings")
 
 
-def test_a_demo_that_others_reach_is_an_error(shell: Shell) -> None:
-    shell.set(demo="true", host="0.0.0.0")
-    assert shell("doctor").code == 1
-    assert "alice" in _found(shell, "settings")[-1][1]
-
-
 def test_a_port_that_is_taken_is_an_error(shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         shell.set(port=str(taken.getsockname()[1]))
