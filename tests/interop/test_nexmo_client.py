@@ -49,7 +49,7 @@ async def meet(alice: Nexmo, bob: Nexmo) -> str:
     cid: str = (await alice.application("newConversation", {"display_name": "Tea"}))["id"]
     await alice.conversation(cid, "join")
     await alice.conversation(cid, "invite", {"user_name": "bob"})
-    await bob.emits("member:invited", source="application")
+    await bob.emits("member:invited", lambda told: told.args[1]["cid"] == cid, source="application")
     await bob.conversation(cid, "join")
     await alice.emits("member:joined", lambda told: told.args[0]["userName"] == "bob", source="conversation", cid=cid)
     return cid
