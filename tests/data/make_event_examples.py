@@ -99,7 +99,11 @@ def calls(write: Writer) -> None:
     write.knocker("app:knocking", {"user": caller, "channel": {**PHONE, "legs": [], "leg_ids": []}})
     write.knocker(
         "app:knocking:cancel",
-        {"user": caller, "reason": {"code": "487", "text": "cancelled"}, "timestamp": {"created": AT[0], "left": AT[5]}},
+        {
+            "user": caller,
+            "reason": {"code": "487", "text": "cancelled"},
+            "timestamp": {"created": AT[0], "left": AT[5]},
+        },
     )
     moment = {"member_id": MIA, "conversation_id": ROOM}
     leg = {"leg_id": PHONE_LEG, "type": "phone", "status": "ringing"}
@@ -231,9 +235,7 @@ def membership(write: Writer) -> None:
     write.outside("conversation:created", {**told, "timestamp": {"created": AT[0]}})
     write.kept("conversation:updated", {**told, "timestamp": {"created": AT[0], "updated": AT[5]}}, None)
     times = {"created": AT[0], "updated": AT[5], "destroyed": END}
-    write.outside(
-        "conversation:deleted", {"id": ROOM, "name": "desk", "timestamp": times, "reason": "deleted"}
-    )
+    write.outside("conversation:deleted", {"id": ROOM, "name": "desk", "timestamp": times, "reason": "deleted"})
     user = {**USERS[NOAH], "user_id": USERS[NOAH]["id"]}
     write.kept(
         "member:invited",
