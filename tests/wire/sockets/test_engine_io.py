@@ -385,3 +385,7 @@ class TestClosing:
 async def _is_waiting(stage: Stage, poller: Poller) -> None:
     transport = stage.sessions.endpoint.sockets[poller.sid].transport
     await stage.until(lambda: transport._waiting is not None)
+
+
+async def test_the_sockets_are_tested_on_the_servers_event_loop() -> None:
+    assert type(asyncio.get_running_loop()).__module__ == "uvloop"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -197,6 +198,36 @@ class TestResume:
         await stage.post(cid, "live", alice)
         await all_of(stage, client, stage.sessions.registry.head)
         assert [one.payload["body"]["text"] for one in client.heard("text")] == ["0", "1", "2", "live"]
+
+    async def test_what_is_committed_while_the_log_is_read_follows_what_was_missed(
+        self, stage: Stage, alice: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cid = await stage.conversation(alice)
+        client = await stage.login("alice")
+        await client.drop()
+        for number in range(3):
+            await stage.post(cid, f"{number}", alice)
+        forget(stage)
+        been_read, may_go_on = asyncio.Event(), asyncio.Event()
+        catch_up = stage.sessions.registry._catch_up
+        read_log = catch_up._read_log
+
+        async def read_slowly(*arguments: Any) -> Any:
+            pages = await read_log(*arguments)
+            been_read.set()
+            await may_go_on.wait()
+            return pages
+
+        monkeypatch.setattr(catch_up, "_read_log", read_slowly)
+        logging_in = asyncio.create_task(client.login())
+        await been_read.wait()
+        for number in range(3, 6):
+            await stage.post(cid, f"{number}", alice)
+        may_go_on.set()
+        await logging_in
+        await stage.post(cid, "6", alice)
+        await all_of(stage, client, stage.sessions.registry.head)
+        assert [one.payload["body"]["text"] for one in client.heard("text")] == [f"{n}" for n in range(7)]
 
     async def test_a_log_that_cannot_be_read_sends_the_client_away_to_try_again(
         self, stage: Stage, alice: Person, monkeypatch: pytest.MonkeyPatch
