@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +21,12 @@ from typing import Final
 
 import msgspec
 
+from legato.events.ids import is_uuid
+
 MAX_ANNOUNCEMENT: Final = 64 * 1024  # bytes
 # Commands have the directory for a moment each; a server that only just starts is waited for as well.
 WAIT_SECONDS: Final = 3.0
 _RETRY_SECONDS: Final = 0.02
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
 class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -168,11 +168,11 @@ class Installation:
         """The ids of applications whose keys are kept here, the newest key last."""
         if not self._keys.is_dir():
             return []
-        paths = [path for path in self._keys.glob("*.pem") if _UUID.match(path.stem)]
+        paths = [path for path in self._keys.glob("*.pem") if is_uuid(path.stem)]
         return [path.stem for path in sorted(paths, key=lambda path: path.stat().st_mtime)]
 
     def _key_path(self, application_id: str) -> Path:
-        if not _UUID.match(application_id):
+        if not is_uuid(application_id):
             raise ValueError(f"{application_id!r} is not an application's id")
         return self._keys / f"{application_id}.pem"
 

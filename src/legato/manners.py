@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from legato.dialects import Manner
 from legato.events.moment import Clock
-from legato.store.applications import Application
+from legato.store.applications import Application, read_settings
 from legato.store.media_links import MediaLinks
-from legato.store.schema import applications
 
 
 class Manners:
@@ -31,8 +30,8 @@ class Manners:
 
     def load(self, connection: Connection) -> None:
         """Reads what applications have chosen."""
-        for row in connection.execute(select(applications.c.id, applications.c.settings)):
-            self._choose(row.id, row.settings.get("render_text"))
+        for application_id, settings in read_settings(connection):
+            self._choose(application_id, settings.get("render_text"))
 
     def changed(self, application_id: str, application: Application | None) -> None:
         """An application was made, changed, or (None) deleted."""

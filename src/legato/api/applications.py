@@ -32,6 +32,7 @@ from legato.api.services import Services
 from legato.auth import generate, load_public, public_pem
 from legato.auth.capabilities import MAX_CAPABILITIES, cleaned
 from legato.events.envelope import JsonObject
+from legato.events.ids import is_uuid
 from legato.events.refusal import InvalidInput, NotFound
 from legato.store.applications import (
     Application,
@@ -41,7 +42,6 @@ from legato.store.applications import (
     read_application,
     replace_application,
 )
-from legato.store.files import is_uuid
 
 MAX_BODY: Final = MAX_CAPABILITIES + 32 * 1024  # bytes: capabilities, a key and names
 NOT_FOUND: Final = "application:error:not-found"

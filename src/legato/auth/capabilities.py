@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from legato.events.envelope import JsonObject
@@ -23,11 +22,6 @@ Method = Literal["GET", "POST"]
 ConnectMs = Annotated[int, Meta(ge=300, le=1_000)]
 AnswerMs = Annotated[int, Meta(ge=1_000, le=5_000)]
 EventMs = Annotated[int, Meta(ge=1_000, le=10_000)]
-
-# Milliseconds when the owner names none (Applications API documentation).
-CONNECT_MS: Final = 1_000
-ANSWER_SOCKET_MS: Final = 5_000
-EVENT_SOCKET_MS: Final = 10_000
 
 
 class Webhook(Struct, frozen=True, omit_defaults=True):
@@ -115,21 +109,6 @@ class Capabilities(Struct, frozen=True, omit_defaults=True):
     video: JsonObject | None = None
     meetings: JsonObject | None = None
     network_apis: JsonObject | None = None
-
-
-def read_capabilities(stored: JsonObject) -> Capabilities:
-    """The capabilities that an application was stored with."""
-    return msgspec.convert(stored, Capabilities)
-
-
-def event_webhook(capabilities: Capabilities) -> tuple[str, str, bool] | None:
-    """Address, method and whether to sign, for the events of conversations; None when nobody asked to hear them."""
-    rtc = capabilities.rtc
-    target = rtc.webhooks.event_url if rtc is not None and rtc.webhooks is not None else None
-    if rtc is None or target is None:
-        return None
-    # Signing was opted into while it was a beta; new applications are signed unless they opt out.
-    return target.address, target.http_method or "POST", rtc.signed_callbacks is not False
 
 
 def cleaned(written: Any, depth: int = MAX_DEPTH) -> Any:

@@ -9,7 +9,6 @@ from typing import Any, Final
 from legato.auth.acl import Acl
 from legato.conversations.model import Caller
 from legato.events.envelope import Person
-from legato.events.refusal import Forbidden
 
 _NO_FIELDS: Final[Mapping[str, Any]] = {}
 
@@ -30,19 +29,9 @@ class Principal:
     expires_at: float
     token_id: str
 
-    @property
-    def is_application(self) -> bool:
-        """Whether this is an application's own token, which may do what no single user may."""
-        return self.user is None
-
     def allows(self, method: str, path: str, fields: Mapping[str, Any] = _NO_FIELDS) -> bool:
         """Whether the token's list reaches the request; ``fields`` as for ``Acl.allows``."""
         return self.acl.allows(method, path, fields)
-
-    def require(self, method: str, path: str, fields: Mapping[str, Any] = _NO_FIELDS) -> None:
-        """Raises Forbidden (``system:error:permission``) when the token's list does not reach the request."""
-        if not self.acl.allows(method, path, fields):
-            raise Forbidden("The token's acl does not allow this request.")
 
     @property
     def may_open_session(self) -> bool:

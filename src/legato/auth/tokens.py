@@ -15,10 +15,9 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from legato.auth.keys import load_private
-from legato.events.ids import RandomIds
+from legato.events.ids import RandomIds, is_uuid
 from legato.events.moment import SystemClock
 from legato.events.refusal import Unauthenticated
-from legato.store.files import is_uuid
 
 EXPIRED_TOKEN: Final = "system:error:expired-token"  # noqa: S105 - an error code
 

@@ -10,6 +10,7 @@ from legato.conversations.model import MAX_MEMBERS, Caller, Conversation, Member
 from legato.conversations.world import Decision, World
 from legato.events.envelope import Author, Event, JsonObject, Person
 from legato.events.refusal import Forbidden, InvalidInput, NotFound, Refusal, Unavailable
+from legato.events.shapes import CHANNEL_TYPES
 
 _SILENT: JsonObject = {"audio_settings": {"enabled": False, "earmuffed": False, "muted": False}, "audio": False}
 
@@ -178,18 +179,12 @@ def _refuse_overflow(state: Conversation) -> None:
 
 def _refuse_calls(channel: JsonObject, media: JsonObject | None) -> None:
     kind = channel.get("type", "app")
-    if kind not in _CHANNELS:
-        raise InvalidInput.of("channel.type", "must be one of " + ", ".join(sorted(_CHANNELS)))
+    if kind not in CHANNEL_TYPES:
+        raise InvalidInput.of("channel.type", "must be one of " + ", ".join(sorted(CHANNEL_TYPES)))
     if kind != "app":
         raise Unavailable(f"This server has no {kind} channel: only app members can be added.")
     if media and media.get("audio_settings", {}).get("enabled"):
         raise Unavailable("This server cannot place calls yet: leave `media` out to invite to chat.")
-
-
-# Conversation API: channel.type
-_SPOKEN = ("app", "phone", "pstn", "sip", "websocket", "vbc")
-_RELAYED = ("sms", "mms", "whatsapp", "viber", "messenger", "whatsapp-voice")
-_CHANNELS = frozenset((*_SPOKEN, *_RELAYED))
 
 
 def _channel(channel: JsonObject, knocking_id: str | None) -> JsonObject:

@@ -6,7 +6,7 @@ a thing that happened. Every Struct here tolerates keys it does not know.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -28,6 +28,7 @@ Direction = Literal["inbound", "outbound"]
 ChannelType = Literal[
     "app", "phone", "pstn", "sip", "vbc", "websocket", "sms", "mms", "whatsapp", "viber", "messenger", "whatsapp-voice"
 ]
+CHANNEL_TYPES: Final[frozenset[str]] = frozenset(get_args(ChannelType))
 
 
 class Nothing(msgspec.Struct):

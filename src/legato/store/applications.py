@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -59,6 +59,12 @@ def list_applications(connection: Connection, *, offset: int, limit: int) -> tup
     rows = connection.execute(ordered.offset(offset).limit(limit))
     count = connection.execute(select(func.count()).select_from(applications)).scalar_one()
     return [_application(row) for row in rows], count
+
+
+def read_settings(connection: Connection) -> Iterator[tuple[str, JsonObject]]:
+    """Every application's id and ``settings``."""
+    for row in connection.execute(select(applications.c.id, applications.c.settings)):
+        yield row.id, row.settings
 
 
 def replace_application(

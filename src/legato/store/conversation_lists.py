@@ -54,7 +54,7 @@ def list_conversations(
     """The application's conversations by age, without their members; ``name`` is exact."""
     statement = _of_application(application_id, name, span)
     found = slice_rows(connection, statement, (conversations.c.created_at, conversations.c.id), window)
-    return Slice([_bare(row) for row in found.items], found.keys, found.has_before, found.has_after)
+    return found.each(_bare)
 
 
 def count_conversations(
@@ -126,15 +126,7 @@ def participations(
     if by_sort_key:
         keys = (func.coalesce(conversations.c.custom_sort_key, ""), *keys)
     found = slice_rows(connection, statement, keys, window)
-    names = tuple(column.name for column in members.c if column.name not in ("conversation_id", "state"))
-    items = [
-        Participation(
-            _bare(row),
-            Member(state=MemberState(row.m_state), **{name: getattr(row, f"m_{name}") for name in names}),
-        )
-        for row in found.items
-    ]
-    return Slice(items, found.keys, found.has_before, found.has_after)
+    return found.each(lambda row: Participation(_bare(row), member_of(row, "m_")))
 
 
 def list_members(connection: Connection, conversation_id: str, window: Window) -> Slice[Participant]:
@@ -142,8 +134,7 @@ def list_members(connection: Connection, conversation_id: str, window: Window) -
     statement = select(members).where(members.c.conversation_id == conversation_id)
     found = slice_rows(connection, statement, (members.c.since, members.c.id), window)
     known = load_users(connection, [row.user_id for row in found.items])
-    items = [Participant(member_of(row), known.get(row.user_id)) for row in found.items]
-    return Slice(items, found.keys, found.has_before, found.has_after)
+    return found.each(lambda row: Participant(member_of(row), known.get(row.user_id)))
 
 
 def last_member_of(connection: Connection, conversation_id: str, user_id: str) -> Member | None:

@@ -51,12 +51,6 @@ def read_device(connection: Connection, application_id: str, user_id: str, devic
     return None if row is None else _device(row)
 
 
-def devices_of(connection: Connection, application_id: str, user_id: str) -> list[Device]:
-    """All of a user's devices, oldest first."""
-    chosen = select(devices).where(devices.c.application_id == application_id, devices.c.user_id == user_id)
-    return [_device(row) for row in connection.execute(chosen.order_by(devices.c.created_at, devices.c.device_id))]
-
-
 def devices_of_users(connection: Connection, user_ids: Collection[str]) -> dict[str, list[Device]]:
     """The devices of each of some users who have any."""
     found: dict[str, list[Device]] = {}
@@ -69,12 +63,6 @@ def devices_of_users(connection: Connection, user_ids: Collection[str]) -> dict[
 def remove_device(connection: Connection, application_id: str, user_id: str, device_id: str) -> bool:
     """Ends the registration; whether there was one."""
     return connection.execute(delete(devices).where(*_key(application_id, user_id, device_id))).rowcount > 0
-
-
-def remove_devices_of(connection: Connection, application_id: str, user_id: str) -> None:
-    """Ends all of a user's registrations."""
-    chosen = delete(devices).where(devices.c.application_id == application_id, devices.c.user_id == user_id)
-    connection.execute(chosen)
 
 
 def _key(application_id: str, user_id: str, device_id: str) -> tuple[Any, ...]:

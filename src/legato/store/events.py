@@ -1,4 +1,4 @@
-"""Reading the log: single events, pages, what a resuming session missed, what has been marked on an event."""
+"""Reading the log: single events, pages, what has been marked on an event."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, or_, select, tuple_
 
 from legato.conversations import Mark, Target
 from legato.store.rows import StoredEvent, stored_event_of
-from legato.store.schema import conversations, events, members, receipts
-
-# Rows read at a time when a log is walked backwards from its end to a commit number.
-RESUME_STEP = 256
+from legato.store.schema import events, receipts
 
 
 class TypeFilter(msgspec.Struct, frozen=True):
@@ -90,46 +87,6 @@ def load_targets(connection: Connection, keys: Collection[tuple[str, int]]) -> d
             target = found[row.conversation_id, row.event_id]
             target.marks[row.member_id, row.kind] = Mark(row.at, row.receipt_id)
     return found
-
-
-def missed(
-    connection: Connection, user_id: str, application_id: str, after_commit: int, limit: int
-) -> list[StoredEvent]:
-    """What the user's sessions would have heard since commit ``after_commit``, oldest first, at most ``limit``.
-
-    A member hears its conversation from its own invitation or joining to its own leaving, both included.
-    """
-    spans = connection.execute(
-        select(members.c.conversation_id, members.c.since, members.c.until)
-        .join(conversations, conversations.c.id == members.c.conversation_id)
-        .where(
-            members.c.user_id == user_id,
-            conversations.c.application_id == application_id,
-            conversations.c.last_commit > after_commit,
-            conversations.c.state != "DELETED",
-        )
-    ).all()
-    found: dict[tuple[str, int], StoredEvent] = {}
-    for span in spans:
-        for stored in _tail(connection, span.conversation_id, span.since, span.until, after_commit):
-            found[span.conversation_id, stored.event.id or 0] = stored
-    return sorted(found.values(), key=lambda stored: stored.commit)[:limit]
-
-
-def _tail(
-    connection: Connection, conversation_id: str, since: int, until: int | None, after_commit: int
-) -> list[StoredEvent]:
-    """A log's events after a commit number. Commit numbers grow with ids, so it is read backwards from its end."""
-    found: list[StoredEvent] = []
-    upper = until
-    while True:
-        query = EventQuery(conversation_id, RESUME_STEP, descending=True, start_id=since, end_id=upper)
-        step = read_events(connection, query)
-        fresh = [stored for stored in step if stored.commit > after_commit]
-        found += fresh
-        if len(step) < RESUME_STEP or len(fresh) < len(step):
-            return found
-        upper = (step[-1].event.id or 0) - 1
 
 
 def _of_types(statement: Select[tuple[object, ...]], wanted: TypeFilter) -> Select[tuple[object, ...]]:

@@ -108,12 +108,6 @@ def remove_media(connection: Connection, item: Media) -> list[str]:
     return list(connection.execute(delete(media).where(chosen).returning(media.c.id)).scalars())
 
 
-def remove_application_media(connection: Connection, application_id: str) -> list[str]:
-    """Removes all of an application's rows. The ids whose bytes may go now."""
-    gone = delete(media).where(media.c.application_id == application_id).returning(media.c.id)
-    return list(connection.execute(gone).scalars())
-
-
 def known_media(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Which of ``ids`` have a row."""
     return set(connection.execute(select(media.c.id).where(media.c.id.in_(list(ids)))).scalars())

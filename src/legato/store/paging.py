@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, tuple_
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,10 @@ class Slice(Generic[T]):
     keys: Sequence[tuple[Any, ...]] = ()
     has_before: bool = False
     has_after: bool = False
+
+    def each(self, change: Callable[[T], U]) -> Slice[U]:
+        """The same place in the list, with every item changed."""
+        return Slice([change(item) for item in self.items], self.keys, self.has_before, self.has_after)
 
 
 def slice_rows(

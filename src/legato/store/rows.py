@@ -86,9 +86,10 @@ def member_row(conversation_id: str, member: Member) -> dict[str, Any]:
     return {**columns, "conversation_id": conversation_id, "state": member.state.value}
 
 
-def member_of(row: Row[Any]) -> Member:
-    """The member a row is."""
-    return Member(state=MemberState(row.state), **{name: getattr(row, name) for name in _MEMBER_COLUMNS})
+def member_of(row: Row[Any], prefix: str = "") -> Member:
+    """The member a row is, or that part of a row whose columns are labelled with ``prefix``."""
+    columns = {name: getattr(row, prefix + name) for name in _MEMBER_COLUMNS}
+    return Member(state=MemberState(getattr(row, f"{prefix}state")), **columns)
 
 
 def event_row(event: Event, commit: int, created_at: float) -> dict[str, Any]:

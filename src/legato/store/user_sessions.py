@@ -22,5 +22,4 @@ def list_sessions(connection: Connection, user_id: str, window: Window) -> Slice
     """The user's sessions, oldest first."""
     statement = select(sessions.c.id, sessions.c.properties).where(sessions.c.user_id == user_id)
     found = slice_rows(connection, statement, (sessions.c.created_at, sessions.c.id), window)
-    items = [SessionRow(row.id, row.properties) for row in found.items]
-    return Slice(items, found.keys, found.has_before, found.has_after)
+    return found.each(lambda row: SessionRow(row.id, row.properties))

@@ -60,7 +60,7 @@ def list_users(connection: Connection, application_id: str, window: Window, *, n
     if name is not None:
         statement = statement.where(users.c.name == name)
     found = slice_rows(connection, statement, (users.c.created_at, users.c.id), window)
-    return Slice([user_of(row) for row in found.items], found.keys, found.has_before, found.has_after)
+    return found.each(user_of)
 
 
 def _one(connection: Connection, *conditions: Any) -> User | None:

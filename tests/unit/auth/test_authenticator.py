@@ -30,7 +30,7 @@ async def test_a_token_without_sub_is_the_applications_and_reaches_everything(
 ) -> None:
     principal = await authenticator.authenticate(_token(pair))
     assert (principal.application_id, principal.user, principal.api_key) == (APPLICATION, None, "a1b2c3d4")
-    assert principal.is_application
+    assert principal.user is None
     assert principal.allows("DELETE", "/v1/users/USR-1")
     assert not principal.may_open_session
 
@@ -124,7 +124,7 @@ async def test_a_rotated_key_ends_its_tokens_at_once(
     authenticator.forget_application(APPLICATION)
     assert authenticator.recall(old) is None
     assert await _code(authenticator, old) == "system:error:invalid-token"
-    assert (await authenticator.authenticate(_token(other_pair))).is_application
+    assert (await authenticator.authenticate(_token(other_pair))).user is None
 
 
 async def test_a_deleted_application_ends_its_tokens_at_once(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,7 @@ def test_an_application_a_user_and_a_token_that_the_server_will_accept(shell: Sh
     assert principal.user is not None
     assert (principal.user.id, principal.user.display_name) == (user_id, "Alice A")
     assert principal.may_open_session
-    assert asyncio.run(_bearer(database_url, shell.done("token").out.strip())).is_application
+    assert asyncio.run(_bearer(database_url, shell.done("token").out.strip())).user is None
 
 
 def test_lists_show_what_was_made(shell: Shell) -> None:
@@ -153,3 +155,27 @@ def test_a_database_that_cannot_be_reached_is_told_in_a_sentence(shell: Shell) -
     said = shell.refused("app", "list")
     assert "database cannot be used" in said
     assert "hush" not in said
+
+
+def test_a_link_to_a_database_in_use_leads_to_the_same_lock(shell: Shell) -> None:
+    shell.application()
+    shell.directory.joinpath("elsewhere.db").symlink_to(shell.directory / ".legato" / "legato.db")
+    with Installation(Path(".legato"), Path(".legato/legato.db.lock")).claimed():
+        shell.set(database_url="sqlite:///elsewhere.db")
+        assert "is in use" in shell.refused("app", "list")
+
+
+def test_a_database_of_a_newer_build_is_left_alone(shell: Shell) -> None:
+    shell.application()
+    with contextlib.closing(sqlite3.connect(".legato/legato.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert "9999" in shell.refused("app", "list")
+    found = {each["about"]: each for each in shell("doctor", "--json").json}
+    assert found["database"]["level"] == "error"
+    assert "newer" in found["database"]["text"]
+
+
+def test_a_file_that_is_no_database_is_told_in_a_sentence(shell: Shell) -> None:
+    Path("notes.db").write_bytes(b"not a database, but long enough to be looked at " * 100)
+    shell.set(database_url="sqlite:///notes.db")
+    assert "is not a database" in shell.refused("app", "list")
