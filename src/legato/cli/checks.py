@@ -109,7 +109,7 @@ def _revision(settings: Settings) -> Iterator[Finding]:
     from sqlalchemy import create_engine, make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from legato.store.migrate import revision
+    from legato.store.migrate import is_known, revision
 
     url = make_url(settings.database)
     options = {} if settings.is_sqlite else {"connect_timeout": CONNECT_SECONDS}
@@ -128,6 +128,8 @@ def _revision(settings: Settings) -> Iterator[Finding]:
         yield good("database", f"{shown} is at revision {newest}")
     elif current is None:
         yield good("database", f"{shown} is empty and will be filled at the first start")
+    elif not is_known(current):
+        yield bad("database", f"{shown} is at revision {current}, which a newer Legato has made")
     else:
         yield doubtful("database", f"{shown} is at revision {current}, this build's is {newest}: legato db upgrade")
 

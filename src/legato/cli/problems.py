@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import errno
+from typing import Final
 
 
 class CommandError(Exception):
     """A sentence for whoever typed the command: what is wrong and what to do."""
+
+
+# What the system refuses a command that is right.
+_OF_THE_MACHINE: Final = frozenset(
+    (
+        errno.EADDRINUSE,
+        errno.EADDRNOTAVAIL,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.ENOTDIR,
+    )
+)
 
 
 def told(error: Exception) -> str | None:
@@ -23,7 +39,7 @@ def told(error: Exception) -> str | None:
         return f"{error}{hint}"
     if isinstance(error, (CommandError, SettingsError)):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         return f"{error.filename or 'the address cannot be listened on'}: {error.strerror}"
     return _of_the_database(error)
 
@@ -33,7 +49,14 @@ def _of_the_database(error: Exception) -> str | None:
 
     if "sqlalchemy" not in sys.modules:
         return None
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import DatabaseError, OperationalError
 
-    # The driver's own sentence; the statement and its values stay out of it.
-    return f"the database cannot be used: {error.orig}".strip() if isinstance(error, OperationalError) else None
+    from legato.store.migrate import NewerDatabaseError
+
+    if isinstance(error, NewerDatabaseError):
+        return str(error)
+    # SQLite says of a file that is no database what is neither an operational error nor any other kind.
+    if isinstance(error, OperationalError) or type(error) is DatabaseError:
+        # The driver's own sentence; the statement and its values stay out of it.
+        return f"the database cannot be used: {error.orig}".strip()
+    return None

@@ -13,10 +13,20 @@ from sqlalchemy import Engine
 _HERE = Path(__file__).parent / "migrations"
 
 
+class NewerDatabaseError(Exception):
+    """The database is at a revision that this build does not know: a newer one has upgraded it."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(f"the database is at revision {revision}, which this build does not know: use a newer Legato")
+
+
 def upgrade(engine: Engine) -> None:
-    """Brings the database to the newest revision; nothing happens when it is there."""
+    """Brings the database to the newest revision; nothing happens when it is there. Raises NewerDatabaseError."""
     config = _config()
     with engine.begin() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+        if not is_known(current):
+            raise NewerDatabaseError(str(current))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -26,6 +36,12 @@ def revision(engine: Engine) -> tuple[str | None, str | None]:
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     return current, ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def is_known(revision: str | None) -> bool:
+    """Whether a database at ``revision`` (None: an empty one) is one that this build can upgrade."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return revision is None or revision in known
 
 
 def _config() -> Config:
