@@ -19,7 +19,6 @@ import resource
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,7 +41,7 @@ from legato.api.rooms import rooms
 from legato.arrivals import Arrivals
 from legato.auth import Authenticator, Credentials, StoredDirectory, WithLocalSecret
 from legato.config import Settings
-from legato.console import Console
+from legato.console import Console, DemoAccess
 from legato.demo import set_up_demo
 from legato.dialects import Dialect, SocketEvent, for_socket
 from legato.events.envelope import Event
@@ -53,6 +52,7 @@ from legato.log import Log, Upkeep
 from legato.manners import Manners
 from legato.sessions import Limits, Sessions
 from legato.sessions import Settings as SessionSettings
+from legato.sessions.websocket import PATHS
 from legato.store import Store
 from legato.store.account import Account, ensure_account, read_account
 from legato.store.applications import purge_orphans
@@ -67,7 +67,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-SOCKET_PATHS = ("/v2/rtc/", "/v2/rtc")
 # Connections that the kernel holds for us while a crowd reconnects.
 BACKLOG = 4096
 # Answers under way get this long when the server is told to stop.
@@ -81,7 +80,15 @@ SWEEP_SECONDS = 24 * 3600.0
 class Application:
     """The server as an ASGI application. Build it with ``open``; ``close`` what was opened."""
 
-    def __init__(self, settings: Settings, store: Store, log_: Log, account: Account, media_key: bytes) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        log_: Log,
+        account: Account,
+        media_key: bytes,
+        demo: DemoAccess | None,
+    ) -> None:
         clock, ids = SystemClock(), RandomIds()
         self.settings = settings
         self.store = store
@@ -89,7 +96,6 @@ class Application:
         self.account = account
         self.local_secret = secrets.token_urlsafe(32)  # for the commands of this machine, while this process runs
         self._clock = clock
-        self._ids = ids
         self._files = Files(settings.files_dir)
         links = MediaLinks(settings.origin, media_key)
         self.manners = Manners(links, clock, render_text=settings.render_text)
@@ -120,7 +126,7 @@ class Application:
         self.api = Api(every_room, admission, api_settings)
         self._openapi = msgspec.json.encode(openapi(every_room, version=__version__, server_url=settings.origin))
         self._upkeep = Upkeep(log_, retention_seconds=settings.retention_seconds or None)
-        self.console = Console(log_, None)
+        self.console = Console(log_, demo)
         self._chores: asyncio.Task[None] | None = None
 
     @classmethod
@@ -145,16 +151,16 @@ class Application:
             )
         )
         media_key = await log_.transact(lambda connection: signing_secret(connection, MEDIA_LINKS, now))
-        app = cls(settings, store, log_, account, media_key)
-        await app._start(with_demo=with_demo)
+        demo = None
+        if with_demo:
+            host = urlsplit(settings.origin).hostname or ""
+            demo = await set_up_demo(log_, settings.installation, RandomIds(), host)
+        app = cls(settings, store, log_, account, media_key, demo)
+        await app._start()
         return app
 
-    async def _start(self, *, with_demo: bool) -> None:
+    async def _start(self) -> None:
         await self.log.read(self.manners.load)
-        if with_demo:
-            demo = await set_up_demo(self.log, self.settings.installation, self._clock, self._ids)
-            host = urlsplit(self.settings.origin).hostname or ""
-            self.console = Console(self.log, replace(demo, hosts=frozenset((host,))))
         await self.sessions.start()
         self._chores = asyncio.create_task(self._do_chores(), name="chores")
         gc.collect()
@@ -180,7 +186,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one HTTP request, or one websocket where the server hands those over as ASGI."""
         path: str = scope["path"]
-        if path in SOCKET_PATHS:
+        if path in PATHS:
             await self.sessions(scope, receive, send)
         elif scope["type"] != "http":
             await receive()

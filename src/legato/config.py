@@ -166,7 +166,7 @@ class Settings(BaseSettings):
 
     @property
     def installation(self) -> Installation:
-        """Whoever opens the database first claims this: of a SQLite file the lock lies beside it, whatever leads there."""
+        """What opens the database first claims it: a SQLite file's lock lies beside it, whatever path leads there."""
         file = self.database.partition("///")[2].partition("?")[0] if self.is_sqlite else ""
         return Installation(
             self.data_dir, Path(f"{Path(file).resolve()}.lock") if file and file != ":memory:" else None

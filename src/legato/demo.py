@@ -12,7 +12,6 @@ from legato.console import DemoAccess, DemoUser
 from legato.conversations import Caller, CreateConversation, JoinMember
 from legato.conversations.user import User
 from legato.events.ids import IdSource
-from legato.events.moment import Clock
 from legato.installation import Installation
 from legato.log import Log
 from legato.store.applications import Application, insert_application, read_application
@@ -25,8 +24,9 @@ USERS: Final = (("alice", "Alice"), ("bob", "Bob"))
 TOKEN_SECONDS: Final = 3600.0  # the page fetches a fresh one in time
 
 
-async def set_up_demo(log: Log, installation: Installation, clock: Clock, ids: IdSource) -> DemoAccess:
-    """The demo, made at the first start and found again at every later one."""
+async def set_up_demo(log: Log, installation: Installation, ids: IdSource, host: str) -> DemoAccess:
+    """The demo, made at the first start and found again at every later one. Its page is asked under ``host``."""
+    now = log.clock.now()
     found = await _find(log, installation)
     if found is None:
         keys = generate()
@@ -36,7 +36,7 @@ async def set_up_demo(log: Log, installation: Installation, clock: Clock, ids: I
             id=found[0],
             name=APPLICATION_NAME,
             public_key=keys.public_key,
-            created_at=clock.now(),
+            created_at=now,
             capabilities={"rtc": {}},
         )
         await log.transact(partial(insert_application, application=made))
@@ -48,7 +48,7 @@ async def set_up_demo(log: Log, installation: Installation, clock: Clock, ids: I
             application_id=application_id,
             name=name,
             display_name=display_name,
-            created_at=clock.now(),
+            created_at=now,
         )
         users.append(await log.transact(partial(_ensure_user, user=user)))
     conversation_id = await _ensure_conversation(log, ids, application_id, users)
@@ -57,6 +57,7 @@ async def set_up_demo(log: Log, installation: Installation, clock: Clock, ids: I
         conversation_id=conversation_id,
         users=tuple(DemoUser(user.id, user.name, user.display_name or user.name) for user in users),
         mint=lambda name: mint(private_key, application_id, sub=name, ttl=TOKEN_SECONDS, acl=CLIENT_ACL),
+        hosts=frozenset((host,)),
     )
 
 

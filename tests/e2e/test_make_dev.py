@@ -18,8 +18,14 @@ INSTALL_SECONDS = 300.0  # a virtual environment, and some thirty packages over 
 
 
 def copy_of_the_repository(to: Path) -> Path:
-    """What a clone would hold: the tracked files, as they are now."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    """What a clone would hold once all of this is committed: every file that git does not ignore, as it is now."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     for name in filter(None, listed.stdout.split("\0")):
         if (ROOT / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)

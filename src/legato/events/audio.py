@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from legato.events.catalogue import Creator, Effect, EventType, Performer
+from legato.events.catalogue import CALLERS, Creator, Effect, EventType, Performer
 from legato.events.envelope import JsonObject
 from legato.events.shapes import Channel, EventId, Nothing, OnChannel, Url
 
@@ -201,7 +201,7 @@ def _renamed(old: str, new: str) -> Any:
     return adapt
 
 
-_CALLERS = Creator.USER | Creator.ADMIN | Creator.SERVER
+_CALLERS = CALLERS | Creator.SERVER  # the server, too, when it plays, speaks or mutes by itself
 _LEG = "1f6a9b04-52d3-4f8e-a1c7-0e8b7d2fa001"
 _PLAY = "a4d0c9b2-7e11-4c35-9d6f-5b8e3f10a001"
 _SAY = "a4d0c9b2-7e11-4c35-9d6f-5b8e3f10a002"

@@ -36,6 +36,9 @@ class Creator(enum.Flag):
     ADMIN = enum.auto()  # an application's token
 
 
+CALLERS: Final = Creator.USER | Creator.ADMIN  # whoever has a token
+
+
 class Audience(enum.Enum):
     """Which client sessions hear it."""
 

@@ -6,13 +6,12 @@ from typing import Final
 
 import msgspec
 
-from legato.events.catalogue import Audience, Creator, Effect, EventType, Storage
-from legato.events.shapes import Reference, event_id_as_number
+from legato.events.catalogue import CALLERS, Audience, Effect, EventType, Storage
+from legato.events.receipt import receipt
+from legato.events.shapes import Reference
 
 # nexmo-client's documentation: the body of a custom event. An ephemeral event is the same kind of thing, unkept.
 MAX_CUSTOM: Final = 4_096
-
-_CALLERS = Creator.USER | Creator.ADMIN
 
 
 class PushUser(msgspec.Struct):
@@ -62,7 +61,7 @@ GENERAL: Final = (
         None,
         "Whatever the application means by it: kept, told to everybody, interpreted by nobody.",
         {"order": 42, "paid": True},
-        creators=_CALLERS,
+        creators=CALLERS,
         max_body=MAX_CUSTOM,
     ),
     EventType(
@@ -70,28 +69,14 @@ GENERAL: Final = (
         None,
         "Whatever the application means by it: told to everybody who is connected, not kept, its webhook sent once.",
         {"cursor": {"line": 7}},
-        creators=_CALLERS,
+        creators=CALLERS,
         storage=Storage.SIGNAL,
         max_body=MAX_CUSTOM,
     ),
-    EventType(
-        "event:delivered",
-        Reference,
-        "An event that is no text, image or message has reached a member's client.",
-        {"event_id": 12},
-        creators=_CALLERS,
-        effect=Effect.DELIVERED,
-        adapt=event_id_as_number("event_id"),
+    receipt(
+        "event:delivered", "An event that is no text, image or message has reached a member's client.", Effect.DELIVERED
     ),
-    EventType(
-        "event:seen",
-        Reference,
-        "A member has seen an event that is no text, image or message.",
-        {"event_id": 12},
-        creators=_CALLERS,
-        effect=Effect.SEEN,
-        adapt=event_id_as_number("event_id"),
-    ),
+    receipt("event:seen", "A member has seen an event that is no text, image or message.", Effect.SEEN),
     EventType(
         "event:delete",
         Reference,

@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
-from legato.events.catalogue import Creator, Effect, EventType
-from legato.events.shapes import Id, Reference, Url, event_id_as_number
+from legato.events.catalogue import CALLERS, Effect, EventType
+from legato.events.receipt import receipt
+from legato.events.shapes import Id, Url
 
 
 class Representation(msgspec.Struct):
@@ -34,7 +35,6 @@ class ImageBody(msgspec.Struct):
     representations: Representations
 
 
-_CALLERS = Creator.USER | Creator.ADMIN
 _BASE = "https://api.example/v3/media/"
 
 IMAGE: Final = (
@@ -65,26 +65,10 @@ IMAGE: Final = (
                 },
             }
         },
-        creators=_CALLERS,
+        creators=CALLERS,
         acknowledged=True,
         wakes=True,
     ),
-    EventType(
-        "image:delivered",
-        Reference,
-        "A picture has reached a member's client.",
-        {"event_id": 14},
-        creators=_CALLERS,
-        effect=Effect.DELIVERED,
-        adapt=event_id_as_number("event_id"),
-    ),
-    EventType(
-        "image:seen",
-        Reference,
-        "A member has seen a picture.",
-        {"event_id": 14},
-        creators=_CALLERS,
-        effect=Effect.SEEN,
-        adapt=event_id_as_number("event_id"),
-    ),
+    receipt("image:delivered", "A picture has reached a member's client.", Effect.DELIVERED),
+    receipt("image:seen", "A member has seen a picture.", Effect.SEEN),
 )

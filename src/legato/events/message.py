@@ -7,9 +7,10 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from legato.events.catalogue import Creator, Effect, EventType
+from legato.events.catalogue import CALLERS, Creator, Effect, EventType
 from legato.events.envelope import JsonObject
-from legato.events.shapes import EventId, Reference, Text, Url, event_id_as_number
+from legato.events.receipt import receipt
+from legato.events.shapes import EventId, Text, Url
 
 
 class Messenger(msgspec.Struct):
@@ -168,37 +169,22 @@ class RelayedStatus(msgspec.Struct):
     error: JsonObject | None = None
 
 
-_CALLERS = Creator.USER | Creator.ADMIN
-
 MESSAGE: Final = (
     EventType(
         "message",
         Message,
         "A member sent a message of one of ten kinds.",
         {"message_type": "text", "text": "Shall we start at nine?"},
-        creators=_CALLERS,
+        creators=CALLERS,
         acknowledged=True,
         adapt=_adapt,
         wakes=True,
     ),
-    *(
-        EventType(
-            f"message:{what}",
-            Reference,
-            summary,
-            {"event_id": 12},
-            creators=creators,
-            effect=effect,
-            adapt=event_id_as_number("event_id"),
-        )
-        for what, summary, creators, effect in (
-            ("submitted", "A message was handed to a member's channel.", Creator.ADMIN, Effect.SUBMITTED),
-            ("delivered", "A message has reached a member's client or channel.", _CALLERS, Effect.DELIVERED),
-            ("seen", "A member has seen a message.", _CALLERS, Effect.SEEN),
-            ("rejected", "A member's channel refused a message.", Creator.ADMIN, Effect.REJECTED),
-            ("undeliverable", "A message cannot reach a member.", Creator.ADMIN, Effect.UNDELIVERABLE),
-        )
-    ),
+    receipt("message:submitted", "A message was handed to a member's channel.", Effect.SUBMITTED, Creator.ADMIN),
+    receipt("message:delivered", "A message has reached a member's client or channel.", Effect.DELIVERED),
+    receipt("message:seen", "A member has seen a message.", Effect.SEEN),
+    receipt("message:rejected", "A member's channel refused a message.", Effect.REJECTED, Creator.ADMIN),
+    receipt("message:undeliverable", "A message cannot reach a member.", Effect.UNDELIVERABLE, Creator.ADMIN),
     EventType(
         "member:message:status",
         RelayedStatus,

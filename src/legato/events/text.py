@@ -7,8 +7,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from legato.events.catalogue import Audience, Creator, Effect, EventType, Storage
-from legato.events.shapes import EventId, Reference, Text, event_id_as_number
+from legato.events.catalogue import CALLERS, Audience, Effect, EventType, Storage
+from legato.events.receipt import receipt
+from legato.events.shapes import EventId, Text, event_id_as_number
 
 
 class Edited(msgspec.Struct):
@@ -41,42 +42,24 @@ class Typing(msgspec.Struct):
     event_id: EventId | None = None
 
 
-_CALLERS = Creator.USER | Creator.ADMIN
-
 TEXT: Final = (
     EventType(
         "text",
         TextBody,
         "A member wrote a text.",
         {"text": "Shall we start at nine?"},
-        creators=_CALLERS,
+        creators=CALLERS,
         acknowledged=True,
         wakes=True,
     ),
-    EventType(
-        "text:delivered",
-        Reference,
-        "A text has reached a member's client.",
-        {"event_id": 12},
-        creators=_CALLERS,
-        effect=Effect.DELIVERED,
-        adapt=event_id_as_number("event_id"),
-    ),
-    EventType(
-        "text:seen",
-        Reference,
-        "A member has seen a text.",
-        {"event_id": 12},
-        creators=_CALLERS,
-        effect=Effect.SEEN,
-        adapt=event_id_as_number("event_id"),
-    ),
+    receipt("text:delivered", "A text has reached a member's client.", Effect.DELIVERED),
+    receipt("text:seen", "A member has seen a text.", Effect.SEEN),
     EventType(
         "text:update",
         TextUpdate,
         "A text was edited: the original now reads as the new one and says that it was edited.",
         {"text": "Shall we start at ten?", "original_event_id": 12},
-        creators=_CALLERS,
+        creators=CALLERS,
         effect=Effect.EDIT,
         adapt=event_id_as_number("original_event_id"),
     ),
@@ -85,7 +68,7 @@ TEXT: Final = (
         Typing,
         "A member has begun to type; a signal to the others that is not kept, its webhook sent once.",
         {"activity": 1},
-        creators=_CALLERS,
+        creators=CALLERS,
         storage=Storage.SIGNAL,
         audience=Audience.OTHERS,
         adapt=event_id_as_number("event_id"),
@@ -95,7 +78,7 @@ TEXT: Final = (
         Typing,
         "A member has stopped typing; a signal to the others that is not kept, its webhook sent once.",
         {"activity": 0},
-        creators=_CALLERS,
+        creators=CALLERS,
         storage=Storage.SIGNAL,
         audience=Audience.OTHERS,
         adapt=event_id_as_number("event_id"),
