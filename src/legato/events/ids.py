@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from typing import Protocol
 
 
@@ -20,7 +20,7 @@ class RandomIds:
 
     def uuid(self) -> str:
         """A version 4 UUID in its 36-character form (RFC 9562 5.4)."""
-        digits = secrets.token_hex(16)
+        digits = os.urandom(16).hex()
         variant = "89ab"[int(digits[16], 16) & 3]
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 

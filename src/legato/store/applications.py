@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, Table, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, Table, bindparam, delete, func, insert, select, update
 
 from legato.events.envelope import JsonObject
 from legato.store.schema import (
@@ -138,11 +138,12 @@ def _orphaned(connection: Connection, table: Table) -> str | None:
 def _remove(connection: Connection, table: Table, condition: Any, limit: int) -> int:
     if limit <= 0:
         return 0
-    key = tuple_(*table.primary_key.columns)
-    chosen: Select[Any] = select(*table.primary_key.columns).where(condition).limit(limit)
-    rows: Sequence[Row[Any]] = connection.execute(chosen).all()
+    key = table.primary_key.columns
+    rows = connection.execute(select(*key).where(condition).limit(limit)).all()
     if rows:
-        connection.execute(delete(table).where(key.in_([tuple(row) for row in rows])))
+        # Row by row, by the key: for a list of them SQLite would look at every row there is.
+        by_key = delete(table).where(*(column == bindparam(f"b_{column.name}") for column in key))
+        connection.execute(by_key, [{f"b_{name}": value for name, value in row._mapping.items()} for row in rows])
     return len(rows)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, or_, select
 
 from legato.conversations import Mark, Target
+from legato.store.paging import grouped
 from legato.store.rows import StoredEvent, stored_event_of
 from legato.store.schema import events, receipts
 
@@ -78,14 +79,16 @@ def read_states(
 def load_targets(connection: Connection, keys: Collection[tuple[str, int]]) -> dict[tuple[str, int], Target]:
     """The events named by (conversation id, event id), with their receipts; absent ones are absent."""
     found: dict[tuple[str, int], Target] = {}
-    for row in connection.execute(select(events).where(tuple_(events.c.conversation_id, events.c.id).in_(keys))):
-        found[row.conversation_id, row.id] = Target(stored_event_of(row).event, row.deleted)
-    if found:
-        for row in connection.execute(
-            select(receipts).where(tuple_(receipts.c.conversation_id, receipts.c.event_id).in_(list(found)))
-        ):
-            target = found[row.conversation_id, row.event_id]
-            target.marks[row.member_id, row.kind] = Mark(row.at, row.receipt_id)
+    # Conversation by conversation: for a list of pairs SQLite would look at every event there is.
+    for conversation_id, ids in grouped(keys).items():
+        mine = events.c.conversation_id == conversation_id
+        for row in connection.execute(select(events).where(mine, events.c.id.in_(ids))):
+            found[conversation_id, row.id] = Target(stored_event_of(row).event, row.deleted)
+        theirs = receipts.c.conversation_id == conversation_id
+        for row in connection.execute(select(receipts).where(theirs, receipts.c.event_id.in_(ids))):
+            target = found.get((conversation_id, row.event_id))
+            if target is not None:
+                target.marks[row.member_id, row.kind] = Mark(row.at, row.receipt_id)
     return found
 
 

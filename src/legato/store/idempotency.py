@@ -6,8 +6,9 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, insert, select
 
+from legato.store.paging import grouped
 from legato.store.schema import idempotency
 
 
@@ -30,9 +31,14 @@ class NewAnswer(msgspec.Struct, frozen=True):
 
 def read_answers(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], KeptAnswer]:
     """The answers kept under some (application id, key)."""
-    columns = tuple_(idempotency.c.application_id, idempotency.c.key)
-    rows = connection.execute(select(idempotency).where(columns.in_(keys)))
-    return {(row.application_id, row.key): KeptAnswer(row.fingerprint, row.answer) for row in rows}
+    found = {}
+    for application_id, of_application in grouped(keys).items():
+        query = select(idempotency).where(
+            idempotency.c.application_id == application_id, idempotency.c.key.in_(of_application)
+        )
+        for row in connection.execute(query):
+            found[application_id, row.key] = KeptAnswer(row.fingerprint, row.answer)
+    return found
 
 
 def keep_answers(connection: Connection, answers: Collection[NewAnswer]) -> None:

@@ -1,13 +1,14 @@
-"""Windows on a list: keyset paging, so that the last page costs what the first one does."""
+"""Windows on a list: keyset paging, so that the last page costs what the first one does; and rows by pairs of keys."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, tuple_
 
+K = TypeVar("K")
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -63,3 +64,11 @@ def slice_rows(
         has_before=is_more if window.backwards else is_inside,
         has_after=is_inside if window.backwards else is_more,
     )
+
+
+def grouped(pairs: Iterable[tuple[str, K]]) -> dict[str, list[K]]:
+    """The second halves of key pairs by their first, to be asked for with ``first = … AND second IN (…)``."""
+    found: dict[str, list[K]] = {}
+    for first, second in pairs:
+        found.setdefault(first, []).append(second)
+    return found

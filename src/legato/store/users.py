@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from legato.conversations.user import User
-from legato.store.paging import Slice, Window, slice_rows
+from legato.store.paging import Slice, Window, grouped, slice_rows
 from legato.store.schema import users
 
 _COLUMNS = (
@@ -37,6 +37,15 @@ def find_user(connection: Connection, application_id: str, user_id: str) -> User
 def find_user_by_name(connection: Connection, application_id: str, name: str) -> User | None:
     """The application's user of that name."""
     return _one(connection, users.c.name == name, users.c.application_id == application_id)
+
+
+def find_users_by_name(connection: Connection, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], User]:
+    """Users by (application id, name), for many at once; whoever does not exist is left out."""
+    found = {}
+    for application_id, of_application in grouped(wanted).items():
+        query = select(users).where(users.c.application_id == application_id, users.c.name.in_(of_application))
+        found.update({(application_id, row.name): user_of(row) for row in connection.execute(query)})
+    return found
 
 
 def load_users(connection: Connection, ids: Collection[str]) -> dict[str, User]:
