@@ -13,6 +13,7 @@ from legato.conversations.commands import (
     UpdateConversation,
 )
 from legato.conversations.decide import decide, no_such_conversation
+from legato.conversations.deletion import Deletions, after_deletions, without_echo
 from legato.conversations.model import (
     MAX_MEMBERS,
     Caller,
@@ -34,6 +35,7 @@ __all__ = [
     "Decision",
     "DeleteConversation",
     "DeleteEvent",
+    "Deletions",
     "InviteMember",
     "JoinMember",
     "LeaveMember",
@@ -45,10 +47,12 @@ __all__ = [
     "Target",
     "UpdateConversation",
     "World",
+    "after_deletions",
     "apply",
     "audience_of",
     "decide",
     "fold",
     "member_after",
     "no_such_conversation",
+    "without_echo",
 ]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, NoReturn
+from typing import Final, Literal, NoReturn
 
 from msgspec.structs import replace
 
 from legato.conversations.apply import apply
 from legato.conversations.commands import DeleteEvent, PostEvent
+from legato.conversations.deletion import without_content
 from legato.conversations.model import Caller, Conversation, Member, MemberState
 from legato.conversations.world import Decision, Mark, NewMark, Target, World
 from legato.events import CATALOGUE
 from legato.events.catalogue import Creator, Effect, EventType, Performer, Storage
 from legato.events.envelope import About, Event, JsonObject, Person
 from legato.events.refusal import Forbidden, InvalidInput, NotFound, Refusal, Unavailable
+
+# Edits whose words the log keeps, for each text: their ids stand with it, some six bytes each, for when it is deleted.
+MAX_EDITS: Final = 256
 
 
 def post(command: PostEvent, state: Conversation, world: World) -> Decision:
@@ -45,7 +49,7 @@ def post(command: PostEvent, state: Conversation, world: World) -> Decision:
 
 
 def delete(command: DeleteEvent, state: Conversation, world: World) -> Decision:
-    """The target blanked and an ``event:delete`` appended; deleting twice is deleting once."""
+    """The target blanked, with what else repeats it, and an ``event:delete`` appended; twice is once."""
     target = _target(command.event_id, world)
     entry = CATALOGUE[target.event.type]
     member = _sender(state, command.by, command.from_)
@@ -54,12 +58,19 @@ def delete(command: DeleteEvent, state: Conversation, world: World) -> Decision:
     _require_author(target, command.by)
     if target.deleted:
         return Decision(state=state)
-    event = _event("event:delete", {"event_id": command.event_id}, state, member, world, about=About.of(target.event))
-    kept: JsonObject = {"timestamp": {"deleted": world.now}}
-    if "message_type" in target.event.body:
-        kept = {"message_type": target.event.body["message_type"], **kept}
-    blanked = replace(target.event, body=kept, params=None)
-    return Decision(state=apply(state, event), events=(event,), answer=event, rewrite=blanked, deleted=True)
+    blanked = without_content(target.event, world.now)
+    event = _event("event:delete", {"event_id": command.event_id}, state, member, world, about=About.of(blanked))
+    echoes = set(target.event.edits)
+    if About.of(target.event).url is not None:
+        echoes |= {mark.receipt_id for mark in target.marks.values()}
+    return Decision(
+        state=apply(state, event),
+        events=(event,),
+        answer=event,
+        rewrite=blanked,
+        deleted=True,
+        echoes=tuple(sorted(echoes)),
+    )
 
 
 def creatable(type_: str, by: Caller) -> EventType:
@@ -108,7 +119,9 @@ def _edit(command: PostEvent, state: Conversation, member: Member | None, world:
         "text": command.body["text"],
         "edited": {"edited_by": event.id, "edited_at": world.now},
     }
-    return Decision(state=apply(state, event), events=(event,), answer=event, rewrite=replace(target.event, body=body))
+    edits = (*target.event.edits, event.id or 0)
+    edited = replace(target.event, body=body, edits=edits[-MAX_EDITS:])
+    return Decision(state=apply(state, event), events=(event,), answer=event, rewrite=edited, echoes=edits[:-MAX_EDITS])
 
 
 def _event(

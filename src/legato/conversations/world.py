@@ -69,3 +69,4 @@ class Decision(msgspec.Struct, frozen=True):
     marks: tuple[NewMark, ...] = ()
     rewrite: Event | None = None  # the target as it reads from now on
     deleted: bool = False  # the rewrite blanks it
+    echoes: tuple[int, ...] = ()  # ids of events to be stored anew, `without_echo`

@@ -60,8 +60,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     application's own stream. ``timestamp`` is ISO 8601 in UTC with milliseconds and ``Z``. ``from_`` is the member
     the event is about, None when an application token made it, ``knocker:<uuid>`` before there is a member.
     ``user`` is the person behind ``from_``; ``author`` is set on ``member:*`` only, and says who acted.
-    ``about`` and ``dialect`` are kept in the log and rendered by no tap: the one tells a dialect what the target of the
-    event is, the other is ``chat`` when a client of that generation made the event.
+    ``about``, ``dialect`` and ``edits`` are kept in the log and rendered by no tap: the first tells a dialect what the
+    target of the event is, the second is ``chat`` when a client of that generation made the event, the third has the
+    ids of what edited it.
     Source: Conversation Service OpenAPI (2022), event schemas.
     """
 
@@ -79,6 +80,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     session_destination: str | None = None
     about: About | None = None
     dialect: Literal["chat"] | None = None
+    edits: tuple[int, ...] = ()
 
 
 encode_event = msgspec.json.Encoder().encode

@@ -148,6 +148,8 @@ class Draft:
         if decision.rewrite is not None:
             target.event, target.deleted = decision.rewrite, decision.deleted
             self.batch.rewrites[cid, target.event.id or 0] = (decision.rewrite, decision.deleted)
+        if decision.echoes:
+            self.batch.echoes.append((cid, decision.echoes))
 
 
 def require_same(key: IdempotencyKey, fingerprint: str) -> None:

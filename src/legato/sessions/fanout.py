@@ -18,6 +18,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
+from legato.conversations import Deletions, after_deletions
 from legato.dialects import Dialect, SocketEvent
 from legato.events import Audience, Event, encode_event
 from legato.log import Delivery
@@ -63,6 +64,13 @@ class Outgoing:
         if frame is None:
             frame = self._frames[dialect] = frame_of(self.event, self.commit, dialect, render)
         return frame
+
+    def silence(self, deletions: Deletions) -> None:
+        """Lets go of what was deleted, and of what was rendered of it."""
+        event = after_deletions(self.event, deletions)
+        if event is not self.event:
+            self.event = event
+            self._frames.clear()
 
 
 def frame_of(event: Event, commit: int | None, dialect: Dialect, render: Render) -> bytes:

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from legato.auth import Principal
+from legato.events import Effect
 from legato.log import Delivery, Log
 from legato.sessions.fanout import Bundle, Outgoing, Render, plan
 from legato.sessions.resume import CatchUp
@@ -82,6 +83,7 @@ class Registry:
         for outgoing in batch:
             if outgoing.commit is not None:
                 self._ring.push(outgoing, outgoing.commit)
+        self._silence(deliveries)
         run: list[Outgoing] = []
         for outgoing in batch:
             if outgoing.session_id is None:
@@ -91,6 +93,17 @@ class Registry:
                 run = []
                 self._write_to_one(outgoing.session_id, outgoing)
         self._write(run)
+
+    def _silence(self, deliveries: Sequence[Delivery]) -> None:
+        """Whoever comes back reads what was deleted as the log has it."""
+        deleted = {
+            (delivery.event.conversation_id or "", delivery.event.body["event_id"]): delivery.event.timestamp
+            for delivery in deliveries
+            if delivery.entry.effect is Effect.DELETE
+        }
+        if deleted:
+            self._ring.silence(deleted)
+            self._catch_up.silence(deleted)
 
     def _write(self, run: list[Outgoing]) -> None:
         if not run:

@@ -19,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from legato.conversations import Deletions, after_deletions
 from legato.dialects import Dialect
 from legato.events import CATALOGUE, Audience, decode_event
 from legato.log import Log
@@ -51,6 +52,7 @@ class CatchUp:
         self._asked: set[Session] = set()  # those, and those for whom it is being read
         self._parked: set[Session] = set()  # for their clients to read
         self._frames: OrderedDict[tuple[int, Dialect], bytes] = OrderedDict()
+        self._deleted: dict[tuple[str, int], str] = {}  # since the log was last read, which may have come too early
         self._reader: asyncio.Task[None] | None = None
 
     def begin(self, session: Session, after: int) -> None:
@@ -77,6 +79,12 @@ class CatchUp:
         """Looks at the clients that were too slow for their pages. To be called now and then."""
         for session in list(self._parked):
             self.proceed(session)
+
+    def silence(self, deletions: Deletions) -> None:
+        """What was deleted is sent to nobody any more, though it was read or rendered before."""
+        self._frames.clear()
+        if self._reader is not None:
+            self._deleted.update(deletions)
 
     async def close(self) -> None:
         """Stops reading."""
@@ -106,6 +114,7 @@ class CatchUp:
     async def _read(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:READ_TOGETHER], self._waiting[READ_TOGETHER:]
+            self._deleted.clear()
             wants = [Want(session.application_id, session.user_id, session.cursor) for session in batch]
             try:
                 pages = await self._read_log(wants, self._ring.head)
@@ -147,7 +156,7 @@ class CatchUp:
         return frame
 
     def _rendered(self, row: LogRow, dialect: Dialect) -> bytes:
-        event = decode_event(row.payload)
+        event = after_deletions(decode_event(row.payload), self._deleted)
         entry = CATALOGUE.get(event.type)
         if entry is None or entry.audience is not Audience.MEMBERS:
             return b""

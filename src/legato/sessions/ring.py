@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
+from legato.conversations import Deletions
 from legato.sessions.fanout import Outgoing
 
 # At 100 events a second this reaches back 40 seconds. Texts with their frames take some 12 MB then.
@@ -49,6 +50,11 @@ class Ring:
             oldest = self._outgoing.popleft()
             self._weight -= oldest.size
             self.floor = oldest.commit or 0
+
+    def silence(self, deletions: Deletions) -> None:
+        """What was deleted is from now on as the log has it."""
+        for one in self._outgoing:
+            one.silence(deletions)
 
     def missed(self, user_id: str, after: int) -> Sequence[Outgoing]:
         """What the user's sessions were sent after commit ``after``, which must not be below ``floor``."""

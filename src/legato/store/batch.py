@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, insert, select, update
 
-from legato.conversations import Conversation, Member, NewMark
-from legato.events.envelope import Event, encode_event
+from legato.conversations import Conversation, Member, NewMark, without_echo
+from legato.events.envelope import Event, decode_event, encode_event
 from legato.store.idempotency import NewAnswer, keep_answers
 from legato.store.rows import conversation_row, event_row, member_row
 from legato.store.schema import conversations, counters, events, members, receipts
@@ -46,6 +46,7 @@ class Batch:
     changed_members: dict[str, tuple[str, Member]] = field(default_factory=dict)
     marks: list[NewMark] = field(default_factory=list)
     rewrites: dict[tuple[str, int], tuple[Event, bool]] = field(default_factory=dict)
+    echoes: list[tuple[str, Collection[int]]] = field(default_factory=list)  # of this conversation, these events
     answers: list[NewAnswer] = field(default_factory=list)
     works: list[Callable[[Connection], None]] = field(default_factory=list)
 
@@ -74,13 +75,9 @@ def commit_batch(connection: Connection, batch: Batch) -> int:
     if batch.marks:
         connection.execute(_INSERT_RECEIPT, [_mark_row(mark) for mark in batch.marks])
     if batch.rewrites:
-        connection.execute(
-            _REWRITE_EVENT,
-            [
-                {"b_conversation_id": key[0], "b_id": key[1], "b_payload": encode_event(event), "b_deleted": deleted}
-                for key, (event, deleted) in batch.rewrites.items()
-            ],
-        )
+        connection.execute(_REWRITE_EVENT, [_rewritten(*rewrite) for rewrite in batch.rewrites.values()])
+    for conversation_id, ids in batch.echoes:
+        _silence(connection, conversation_id, ids)
     if batch.answers:
         keep_answers(connection, batch.answers)
     for work in batch.works:
@@ -124,6 +121,26 @@ def _store_heads(connection: Connection, batch: Batch, first: int) -> None:
     changed = [_prefixed(conversation_row(head.after)) for _, head in moved if head.is_changed]
     if changed:
         connection.execute(_UPDATE_CONVERSATION, changed)
+
+
+def _silence(connection: Connection, conversation_id: str, ids: Collection[int]) -> None:
+    """Stores events anew without what they repeat of another. What retention has cut of them is gone already."""
+    rows = connection.execute(
+        select(events.c.payload).where(events.c.conversation_id == conversation_id, events.c.id.in_(ids))
+    )
+    # No edit and no receipt can be deleted itself.
+    silent = [_rewritten(without_echo(decode_event(row.payload)), False) for row in rows]
+    if silent:
+        connection.execute(_REWRITE_EVENT, silent)
+
+
+def _rewritten(event: Event, deleted: bool) -> dict[str, Any]:
+    return {
+        "b_conversation_id": event.conversation_id,
+        "b_id": event.id,
+        "b_payload": encode_event(event),
+        "b_deleted": deleted,
+    }
 
 
 def _prefixed(row: dict[str, Any]) -> dict[str, Any]:

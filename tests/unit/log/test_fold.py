@@ -141,6 +141,16 @@ class LogMachine(RuleBasedStateMachine):
             assert {row.commit for row in back.rows} == heard
 
     @invariant()
+    def nothing_in_the_log_has_the_words_of_what_was_deleted(self) -> None:
+        if not self.cid:
+            return
+        log = self.run(self.desk.log.read(lambda c: read_events(c, EventQuery(self.cid, 10_000))))
+        deleted = {one.event.id for one in log if one.deleted}
+        for one in log:
+            if one.deleted or one.event.body.get("original_event_id") in deleted:
+                assert not one.event.body.get("text")
+
+    @invariant()
     def nobody_is_marked_twice_or_for_an_own_message(self) -> None:
         if not self.cid:
             return

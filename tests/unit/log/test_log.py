@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import delete, insert, select
 from tests.unit.log.conftest import APPLICATION, Desk
 
 from legato.conversations import (
@@ -24,7 +24,7 @@ from legato.log import IdempotencyKey, Log
 from legato.store import Store
 from legato.store.events import EventQuery, TypeFilter, read_event, read_events, read_states
 from legato.store.resume import Want, missed_by
-from legato.store.schema import secrets
+from legato.store.schema import events, secrets
 from legato.store.upkeep import state_at
 
 
@@ -155,6 +155,87 @@ async def test_a_deleted_event_is_blanked_and_stays_in_its_place(desk: Desk) -> 
     assert [one.event.type for one in kept] == ["member:joined", "event:delete"]
     with pytest.raises(Refusal):
         await desk.post(cid, alice, "text:update", {"text": "back", "original_event_id": text.id})
+
+
+async def payloads(desk: Desk) -> list[bytes]:
+    """Every event as it is stored."""
+    return await desk.log.read(lambda c: list(c.execute(select(events.c.payload).order_by(events.c.id)).scalars()))
+
+
+async def test_the_words_of_a_deleted_text_are_nowhere_in_the_log(desk: Desk) -> None:
+    cid, alice, bob = await desk.conversation(), desk.person("alice"), desk.person("bob")
+    await desk.join(cid, alice)
+    await desk.join(cid, bob)
+    other = (await desk.post(cid, alice, "text", {"text": "kept"})).event
+    await desk.post(cid, alice, "text:update", {"text": "kept too", "original_event_id": other.id})
+    text = (await desk.post(cid, alice, "text", {"text": "secret 1"})).event
+    for number in (2, 3):
+        edit = {"text": f"secret {number}", "original_event_id": text.id, "html": f"<b>secret {number}</b>"}
+        await desk.post(cid, alice, "text:update", edit)
+    await desk.post(cid, bob, "text:seen", {"event_id": text.id})
+    # The last edit is of the same batch as the deletion.
+    last = desk.post(cid, alice, "text:update", {"text": "secret 4", "original_event_id": text.id})
+    deletion = DeleteEvent(conversation_id=cid, by=Caller(APPLICATION, alice), event_id=text.id)
+    await asyncio.gather(last, desk.log.submit(deletion))
+    assert not any(b"secret" in payload for payload in await payloads(desk))
+    stored = await desk.log.read(lambda c: read_events(c, EventQuery(cid, 100)))
+    assert [one.event.id for one in stored] == list(range(1, 11))
+    assert [one.event.body for one in stored if one.event.type == "text:update"] == [
+        {"text": "kept too", "original_event_id": other.id},
+        *({"text": "", "original_event_id": text.id} for _ in range(3)),
+    ]
+
+
+async def test_the_edits_of_a_deleted_text_are_found_by_a_new_process_too(desk: Desk) -> None:
+    cid, alice = await desk.conversation(), desk.person("alice")
+    await desk.join(cid, alice)
+    text = (await desk.post(cid, alice, "message", {"message_type": "text", "text": "secret 1"})).event
+    for number in (2, 3):
+        await desk.post(cid, alice, "text:update", {"text": f"secret {number}", "original_event_id": text.id})
+    again = Log(desk.log.store, clock=desk.clock)
+    await again.start()
+    await again.submit(DeleteEvent(conversation_id=cid, by=Caller(APPLICATION), event_id=text.id))
+    await again.close()
+    assert not any(b"secret" in payload for payload in await payloads(desk))
+
+
+async def test_the_log_keeps_the_words_of_a_texts_last_edits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("legato.conversations.posting.MAX_EDITS", 3)
+    cid, alice = await desk.conversation(), desk.person("alice")
+    await desk.join(cid, alice)
+    text = (await desk.post(cid, alice, "text", {"text": "0"})).event
+    for number in range(1, 6):
+        await desk.post(cid, alice, "text:update", {"text": str(number), "original_event_id": text.id})
+    stored = await desk.log.read(lambda c: read_events(c, EventQuery(cid, 100, start_id=2)))
+    assert [one.event.body["text"] for one in stored] == ["5", "", "", "3", "4", "5"]
+    await desk.log.submit(DeleteEvent(conversation_id=cid, by=Caller(APPLICATION), event_id=text.id))
+    stored = await desk.log.read(lambda c: read_events(c, EventQuery(cid, 5, start_id=3)))
+    assert [one.event.body["text"] for one in stored] == [""] * 5
+
+
+async def test_edits_that_retention_has_cut_are_not_missed(desk: Desk) -> None:
+    cid, alice = await desk.conversation(), desk.person("alice")
+    await desk.join(cid, alice)
+    text = (await desk.post(cid, alice, "text", {"text": "old"})).event
+    edit = (await desk.post(cid, alice, "text:update", {"text": "new", "original_event_id": text.id})).event
+    await desk.log.transact(lambda c: c.execute(delete(events).where(events.c.id == edit.id)))
+    receipt = await desk.log.submit(DeleteEvent(conversation_id=cid, by=Caller(APPLICATION), event_id=text.id))
+    assert receipt.event.id == edit.id + 1
+
+
+async def test_the_address_of_a_deleted_picture_is_nowhere_in_the_log(desk: Desk) -> None:
+    cid, alice, bob = await desk.conversation(), desk.person("alice"), desk.person("bob")
+    await desk.join(cid, alice)
+    await desk.join(cid, bob)
+    picture = {"message_type": "image", "image": {"url": "https://chat.example/v3/media/secret"}}
+    sent = (await desk.post(cid, alice, "message", picture)).event
+    await desk.post(cid, bob, "message:delivered", {"event_id": sent.id})
+    await desk.post(cid, bob, "message:seen", {"event_id": sent.id})
+    assert sum(b"secret" in payload for payload in await payloads(desk)) == 3
+    await desk.log.submit(DeleteEvent(conversation_id=cid, by=Caller(APPLICATION), event_id=sent.id))
+    assert not any(b"secret" in payload for payload in await payloads(desk))
+    states = await desk.log.read(lambda c: read_states(c, cid, [sent.id]))
+    assert set(states[sent.id]) == {"delivered_to", "seen_by"}
 
 
 async def test_signals_have_no_id_and_are_not_kept(desk: Desk) -> None:

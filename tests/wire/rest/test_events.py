@@ -161,6 +161,26 @@ async def test_a_deleted_event_keeps_its_place_and_loses_its_content(
     assert [event["id"] for event in without] == [1, 2, 4]
 
 
+async def test_the_words_of_a_deleted_text_are_on_no_page(stored: Stage, stored_room: str) -> None:
+    event_id = await stored.say(stored_room, "alice", "secret 1")
+    path = f"conversations/{stored_room}/events"
+    for number in (2, 3):
+        edit = {"type": "text:update", "body": {"text": f"secret {number}", "original_event_id": event_id}}
+        await stored.must("POST", f"/v1/{path}", edit, as_="alice")
+    assert "secret 3" in str(await stored.must("GET", f"/v1/{path}"))
+    await stored.must("DELETE", f"/v1/{path}/{event_id}", as_="alice")
+    chat = "?filter_group_type=ChatEvents&filter_group_version=3"
+    for prefix in PREFIXES:
+        for query in ("", chat):
+            page = await stored.must("GET", f"/{prefix}/{path}{query}")
+            assert len(items(prefix, page)) == (4 if query else 6)
+            assert "secret" not in str(page)
+        for number in range(event_id, event_id + 4):
+            assert "secret" not in str(await stored.must("GET", f"/{prefix}/{path}/{number}"))
+        without = await stored.must("GET", f"/{prefix}/{path}?exclude_deleted_events=true")
+        assert [event["id"] for event in items(prefix, without)] == [1, 2, 4, 5, 6]
+
+
 async def test_only_the_author_or_the_application_deletes(stored: Stage, stored_room: str) -> None:
     event_id = await stored.say(stored_room, "alice", "mine")
     answer = await stored.call("DELETE", f"/v1/conversations/{stored_room}/events/{event_id}", as_="bob")

@@ -12,7 +12,15 @@ import uvicorn
 from sqlalchemy import Connection, insert, select
 
 from legato.auth import CLIENT_ACL, Authenticator, KeyPair, StoredDirectory, mint
-from legato.conversations import Caller, CreateConversation, JoinMember, LeaveMember, Member, PostEvent
+from legato.conversations import (
+    Caller,
+    CreateConversation,
+    DeleteEvent,
+    JoinMember,
+    LeaveMember,
+    Member,
+    PostEvent,
+)
 from legato.dialects import for_socket
 from legato.events import Event, Person, RandomIds, iso
 from legato.log import Log, Receipt
@@ -130,6 +138,11 @@ class Stage:
         return await self.log.submit(
             PostEvent(conversation_id=cid, by=Caller(APPLICATION, person), type=name, body=body)
         )
+
+    async def delete(self, cid: str, event_id: int | None) -> Receipt:
+        """The application deletes an event."""
+        by = Caller(APPLICATION)
+        return await self.log.submit(DeleteEvent(conversation_id=cid, by=by, event_id=event_id or 0))
 
     async def signal_to(self, session_id: str, name: str, body: dict[str, Any]) -> None:
         """An event for one session only."""

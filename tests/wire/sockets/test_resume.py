@@ -259,6 +259,95 @@ class TestResume:
         assert await client.hears("text")
 
 
+class TestDeleted:
+    """What was deleted while a client was away is not told to it any more."""
+
+    @pytest.fixture
+    async def alice(self, stage: Stage) -> Person:
+        return await stage.person("alice")
+
+    async def deleted(self, stage: Stage, cid: str, alice: Person) -> int:
+        """A text that was edited twice and deleted; its id."""
+        event = (await stage.post(cid, "secret 1", alice)).event
+        assert event is not None
+        for number in (2, 3):
+            edit = {"text": f"secret {number}", "original_event_id": event.id}
+            await stage.emit(cid, "text:update", edit, alice)
+        await stage.delete(cid, event.id)
+        return event.id or 0
+
+    @pytest.mark.parametrize("from_memory", [True, False])
+    async def test_who_comes_back_hears_of_the_deletion_and_not_the_words(
+        self, stage: Stage, alice: Person, from_memory: bool
+    ) -> None:
+        cid = await stage.conversation(alice)
+        classic, chat = await stage.login("alice"), await stage.login("alice", dialect="chat")
+        for client in (classic, chat):
+            await client.drop()
+        event_id = await self.deleted(stage, cid, alice)
+        if not from_memory:
+            forget(stage)
+        for client in (classic, chat):
+            await client.login()
+            assert (await client.hears("event:delete")).payload["body"] == {"event_id": event_id}
+            assert not any("secret" in one.frame for one in client.events)
+        ((text,), edits) = classic.heard("text"), classic.heard("text:update")
+        assert text.payload["body"].keys() == {"timestamp"}
+        assert [one.payload["body"] for one in edits] == [{"text": "", "original_event_id": event_id}] * 2
+        (message,) = chat.heard("message")
+        assert message.payload["body"]["text"] == ""
+
+    async def test_what_another_client_was_told_before_the_deletion_is_not_repeated(
+        self, stage: Stage, alice: Person
+    ) -> None:
+        cid = await stage.conversation(alice)
+        early, late, last = [await stage.login("alice") for _ in range(3)]
+        for client in (early, late, last):
+            await client.drop()
+        event = (await stage.post(cid, "secret", alice)).event
+        assert event is not None
+        forget(stage)
+        await early.login()
+        assert (await early.hears("text")).payload["body"] == {"text": "secret"}
+        await stage.delete(cid, event.id)
+        for client in (late, last):
+            await client.login()
+            await client.hears("event:delete")
+            assert not any("secret" in one.frame for one in client.events)
+            forget(stage)
+
+    async def test_a_deletion_while_the_log_is_read_is_not_too_late(
+        self, stage: Stage, alice: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cid = await stage.conversation(alice)
+        clients = [await stage.login("alice") for _ in range(2)]
+        for client in clients:
+            await client.drop()
+        event = (await stage.post(cid, "secret", alice)).event
+        assert event is not None
+        forget(stage)
+        been_read, may_go_on = asyncio.Event(), asyncio.Event()
+        catch_up = stage.sessions.registry._catch_up
+        read_log = catch_up._read_log
+
+        async def read_slowly(*arguments: Any) -> Any:
+            pages = await read_log(*arguments)
+            been_read.set()
+            await may_go_on.wait()
+            return pages
+
+        monkeypatch.setattr(catch_up, "_read_log", read_slowly)
+        logging_in = asyncio.create_task(clients[0].login())
+        await been_read.wait()
+        await stage.delete(cid, event.id)
+        may_go_on.set()
+        await logging_in
+        await clients[1].login()
+        for client in clients:
+            await client.hears("event:delete")
+            assert not any("secret" in one.frame for one in client.events)
+
+
 def _broken(*_arguments: object, **_options: object) -> object:
     raise RuntimeError("broken")
 
