@@ -38,7 +38,8 @@ CODES = (
     "conversation:error:not-allowed",
     "user:error:not-found",
 )
-CHANGE_CODES = ("conversation:error:not-found", "conversation:error:invalid-member-state", "member:error:not-found")
+LEAVE_CODES = ("conversation:error:not-found", "conversation:error:invalid-member-state", "member:error:not-found")
+CHANGE_CODES = (*LEAVE_CODES, "conversation:error:not-allowed")
 
 
 class LeaveQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +193,7 @@ class Members:
         tag=TAG,
         query=LeaveQuery,
         answer="member_left",
-        codes=CHANGE_CODES,
+        codes=LEAVE_CODES,
     )
     async def remove_member(self, request: Request[None, LeaveQuery]) -> Reply[Any]:
         """The member LEFT, for good."""
@@ -212,6 +213,7 @@ class Members:
                 member_id=named,
                 reason=reason or None,
                 acting=query.from_,
+                by_delete=True,
             )
         )
         return request.render.member_left()

@@ -66,11 +66,15 @@ class JoinMember(Command, frozen=True, kw_only=True):
 
 
 class LeaveMember(Command, frozen=True, kw_only=True):
-    """Ends a membership: leaving, declining and kicking are one thing; the caller tells which."""
+    """Ends a membership: leaving, declining and kicking are one thing; the caller tells which.
+
+    ``by_delete``: it was asked for with DELETE, which an inactive conversation answers too.
+    """
 
     member_id: str
     reason: JsonObject | None = None
     acting: str | None = None  # the member id the caller names as its own
+    by_delete: bool = False
 
 
 class PostEvent(Command, frozen=True, kw_only=True):

@@ -33,11 +33,17 @@ def decide(state: Conversation | None, command: Command, world: World) -> Decisi
         return settings.create(command, world)
     if state is None or state.state is ConversationState.DELETED or state.application_id != command.by.application_id:
         raise no_such_conversation()
-    is_ending = isinstance(command, DeleteConversation) or command.by.system
-    if state.state is ConversationState.INACTIVE and not is_ending:
+    if state.state is ConversationState.INACTIVE and not _is_deleting(command):
         # Conversation API documentation: an inactive conversation answers GET and DELETE only.
         raise Forbidden("The conversation is inactive.", code="conversation:error:not-allowed")
     return _decide(command, state, world)
+
+
+def _is_deleting(command: Command) -> bool:
+    """Whether it is a DELETE, or the server's own doing."""
+    if isinstance(command, LeaveMember):
+        return command.by_delete or command.by.system
+    return isinstance(command, DeleteConversation | DeleteEvent) or command.by.system
 
 
 def no_such_conversation() -> NotFound:

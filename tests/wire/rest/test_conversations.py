@@ -136,16 +136,31 @@ async def test_a_deleted_conversation_is_not_found(api: Stage, prefix: str, stat
         assert (again.status, again.body["code"]) == (404, "conversation:error:not-found")
 
 
-async def test_an_inactive_conversation_answers_get_and_delete_only(api: Stage) -> None:
-    await api.user("alice")
+@pytest.mark.parametrize("prefix", PREFIXES)
+async def test_an_inactive_conversation_answers_get_and_delete_only(api: Stage, prefix: str) -> None:
+    for name in ("alice", "bob"):
+        await api.user(name)
     cid = await api.conversation("room")
-    await api.join(cid, "alice")
+    alice, bob = [await api.join(cid, name) for name in ("alice", "bob")]
+    said = await api.say(cid, "alice", "secret")
     await api.must("PUT", f"/v1/conversations/{cid}", {"state": "INACTIVE"})
-    assert (await api.must("GET", f"/v1/conversations/{cid}"))["state"] == "INACTIVE"
-    text = {"type": "text", "body": {"text": "hi"}}
-    refused = await api.call("POST", f"/v1/conversations/{cid}/events", text, as_="alice")
-    assert (refused.status, refused.body["code"]) == (403, "conversation:error:not-allowed")
-    assert (await api.call("DELETE", f"/v1/conversations/{cid}")).status == 204
+    path, is_new = f"/{prefix}/conversations/{cid}", prefix in NEW
+    assert (await api.must("GET", path))["state"] == "INACTIVE"
+    joining = {"action": "join", "channel": {"type": "app"}, "user": {"name": "bob"}, "user_name": "bob"}
+    for method, place, body in (
+        ("PUT", "", {"state": "ACTIVE"}),
+        ("POST", "/events", {"type": "text", "body": {"text": "hi"}}),
+        ("POST", "/members", {**joining, "state": "joined"}),
+        *((method, f"/members/{alice}", {**joining, "state": "left"}) for method in ("PUT", "PATCH")[: 1 + is_new]),
+    ):
+        refused = await api.call(method, path + place, body, as_="alice")
+        assert (refused.status, refused.body["code"]) == (403, "conversation:error:not-allowed")
+    await api.must("DELETE", f"{path}/events/{said}", as_="alice")
+    await api.must("DELETE", f"{path}/members/{alice}", as_="alice")
+    await api.must("DELETE", f"{path}/members/{bob}")
+    assert (await api.must("GET", f"/v1/conversations/{cid}/members/{bob}"))["state"] == "LEFT"
+    assert "secret" not in str(await api.must("GET", f"{path}/events"))
+    await api.must("DELETE", path)
 
 
 async def test_the_list_has_each_generations_envelope(stored: Stage) -> None:
