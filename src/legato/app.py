@@ -343,6 +343,7 @@ def _api(settings: Settings) -> ApiSettings:
         user_burst=settings.user_burst,
         application_rate=settings.application_rate,
         application_burst=settings.application_burst,
+        session_ttl=settings.session_ttl_seconds,
     )
 
 

@@ -47,6 +47,7 @@ def test_defaults_agree_with_the_bounds_of_the_rooms() -> None:
     from legato.log.log import QUEUE_BOUND
     from legato.sessions.connection import EXPIRY_GRACE_SECONDS
     from legato.sessions.engine import Limits
+    from legato.sessions.login import RESUMABLE_SECONDS
 
     settings, api, limits = load(), ApiSettings(), Limits()
     assert (settings.max_body_bytes, settings.max_image_bytes, settings.max_media_bytes) == (
@@ -59,6 +60,7 @@ def test_defaults_agree_with_the_bounds_of_the_rooms() -> None:
     assert (settings.origin, settings.region) == (api.public_url, api.region)
     assert settings.queue_bound == QUEUE_BOUND
     assert settings.token_grace_seconds == EXPIRY_GRACE_SECONDS
+    assert settings.session_ttl_seconds == api.session_ttl == RESUMABLE_SECONDS
     assert (settings.ping_interval_seconds, settings.ping_timeout_seconds) == (
         limits.ping_interval,
         limits.ping_timeout,

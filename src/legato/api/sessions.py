@@ -1,14 +1,15 @@
-"""Client sessions over REST: a new token for one, and its end."""
+"""Client sessions over REST: a new token for one, more time for one, and its end."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from legato.api.contract import Reply, Request, route
+from legato.api.contract import Answer, Reply, Request, route
+from legato.api.render.shapes import Empty
 from legato.api.services import Services
 from legato.auth import Principal
 from legato.events.refusal import Forbidden, NotFound
-from legato.store.sessions import find_session
+from legato.store.sessions import extend_session, find_session
 
 TAG = "sessions"
 CODES = ("session:error:not-found",)
@@ -36,6 +37,22 @@ class ClientSessions:
             raise Forbidden("Only a token of the session's own user can go on with it.")
         self._services.sessions.refresh(session_id, request.principal)
         return request.render.session_refreshed(session_id)
+
+    @route(
+        "POST",
+        "/sessions/{session_id}/touch",
+        "Keep a session from expiring",
+        tag=TAG,
+        replies=(Answer(200, Empty, "The session can be resumed for as long again."),),
+        codes=CODES,
+    )
+    async def touch_session(self, request: Request[None, None]) -> Reply[Empty]:
+        """A session whose client is away waits for it as long again; one that is connected expires with its token."""
+        session_id = request.params["session_id"]
+        await self._require_own(session_id, request.principal)
+        until = self._services.clock.now() + self._services.settings.session_ttl
+        await self._services.log.transact(lambda connection: extend_session(connection, session_id, until))
+        return Reply(200, Empty())
 
     @route(
         "DELETE",

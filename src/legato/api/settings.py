@@ -17,6 +17,7 @@ USER_BURST: Final = 1_000.0
 # Per application: a bound on one tenant's share of a node, well above what one core can append.
 APPLICATION_RATE: Final = 20_000.0
 APPLICATION_BURST: Final = 40_000.0
+SESSION_TTL: Final = 900.0  # as `legato.sessions` has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class ApiSettings:
     """Settings of the API. Rates are requests per second, bursts requests; a rate of 0 switches that limit off.
 
     ``public_url`` is the origin (and path, if any) by which callers reach this server, without a trailing slash: every
-    link is written on it. ``socket_url`` is the origin of the Socket.IO endpoint.
+    link is written on it. ``socket_url`` is the origin of the Socket.IO endpoint. ``session_ttl`` is how long a session
+    can be resumed, in seconds.
     """
 
     public_url: str = "http://127.0.0.1:8770"
@@ -35,3 +37,4 @@ class ApiSettings:
     user_burst: float = USER_BURST
     application_rate: float = APPLICATION_RATE
     application_burst: float = APPLICATION_BURST
+    session_ttl: float = SESSION_TTL

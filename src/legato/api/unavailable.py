@@ -1,6 +1,6 @@
-"""Routes that clients know and nothing in this server can perform: each says so, in its generation's error shape.
+"""Routes that the platform has and nothing in this server can perform: each says so, in its generation's error shape.
 
-They ask for a token first, as they will when they work; only the emergency API does not, whose tokens are its own.
+They ask for a token first, like those that work; only the emergency API does not, whose tokens are its own.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ _ROUTES: Final[tuple[tuple[str, tuple[str, ...], tuple[Generation, ...]], ...]] 
     ("/calls/{call_id}/dtmf", ("PUT",), (Generation.V1,)),
     ("/calls/{call_id}/input/dtmf", ("PUT", "DELETE"), (Generation.V1,)),
 )
+# Between the platform's own gateways and its API: they make sessions for the clients that connect to them.
+_GATEWAY: Final[tuple[tuple[str, str], ...]] = (("POST", "/sessions"), ("DELETE", "/capis/{capi_id}"))
 _EMERGENCY: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("/emergency/call", ("POST",)),
     ("/emergency/call/{call_id}", ("GET", "PUT", "DELETE")),
@@ -58,6 +60,9 @@ def _declared() -> Iterator[Route]:
             yield Route(
                 method, path, "Not available: this server has no calls", _CALLS, generations, name=_name(method, path)
             )
+    for method, path in _GATEWAY:
+        summary = "Not available: clients make their sessions at the socket"
+        yield Route(method, path, summary, "sessions", _OLDER, name=_name(method, path))
     for path, methods in _EMERGENCY:
         for method in methods:
             yield Route(
@@ -81,7 +86,10 @@ class NotPerformed:
 
     async def refuse(self, request: Request[Any, Any]) -> Reply[Any]:
         """Nothing here can perform it; ``system:error:not-available``."""
-        what = "emergency calls" if "/emergency/" in request.path else "calls"
+        subject = request.path.split("/")[2]
+        if subject in ("sessions", "capis"):
+            raise Unavailable("Clients make their sessions by connecting to this server's socket, and in no other way.")
+        what = "emergency calls" if subject == "emergency" else "calls"
         raise Unavailable(f"This server cannot make {what}.")
 
 

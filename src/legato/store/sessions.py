@@ -99,6 +99,12 @@ def release_every_session(connection: Connection, expires_at: float) -> None:
     connection.execute(update(sessions).where(sessions.c.expires_at.is_(None)).values(expires_at=expires_at))
 
 
+def extend_session(connection: Connection, session_id: str, expires_at: float) -> None:
+    """A session that is away can be resumed until ``expires_at``; one that is connected stays as it is."""
+    away = (sessions.c.id == session_id, sessions.c.expires_at.is_not(None))
+    connection.execute(update(sessions).where(*away).values(expires_at=expires_at))
+
+
 def end_sessions(connection: Connection, ids: Collection[str]) -> None:
     """Removes sessions; nobody can resume them."""
     if ids:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from legato.api import ApiSettings
-from tests.wire.rest.stage import OTHER, PREFIXES, URL, Stage, stage
+from tests.wire.rest.stage import OLD, OTHER, PREFIXES, URL, Stage, stage
 
 MISSING = "/users/USR-00000000-0000-4000-8000-000000000000"
 
@@ -246,6 +246,17 @@ async def test_what_needs_calls_is_not_available_but_needs_a_token(api: Stage, m
     assert (answer.status, answer.body["code"]) == (501, "system:error:not-available")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert (await api.call(method, path, {}, token=None)).status == 401
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/sessions"), ("DELETE", "/capis/capi-1")])
+async def test_what_only_the_platforms_gateways_do_says_where_sessions_are_made(
+    api: Stage, method: str, path: str
+) -> None:
+    for prefix in PREFIXES:
+        answer = await api.call(method, f"/{prefix}{path}", {"capi_id": "capi-1", "callback": "https://gw.example"})
+        assert (answer.status, answer.body["code"]) == (501, "system:error:not-available")
+        assert "socket" in answer.body["description" if prefix in OLD else "detail"]
+        assert (await api.call(method, f"/{prefix}{path}", token=None)).status == 401
 
 
 async def test_the_emergency_api_is_not_available_and_asks_for_no_token(api: Stage) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from legato.store.sessions import Admission, StoredSession, admit_sessions
+from legato.store.sessions import Admission, StoredSession, admit_sessions, find_session, release_sessions
 from tests.wire.rest.stage import APPLICATION, OLD, OTHER, PREFIXES, URL, Stage
 
 
@@ -47,6 +47,25 @@ async def test_a_session_gets_the_token_that_the_request_bears(stored: Stage, se
     assert (refreshed, principal.expires_at) == (session, stored.clock.now() + 60)
 
 
+async def test_a_session_that_waits_for_its_client_waits_as_long_again_when_it_is_touched(
+    stored: Stage, session: str
+) -> None:
+    async def expires_at() -> float | None:
+        row = await stored.log.read(lambda c: find_session(c, session))
+        assert row is not None
+        return row.expires_at
+
+    answer = await stored.call("POST", f"/v0.3/sessions/{session}/touch", as_="alice")
+    assert (answer.status, answer.body, await expires_at()) == (200, {}, None)  # it is connected
+    for prefix, as_ in zip(PREFIXES, ("alice", None) * 3, strict=True):
+        stored.clock.seconds += 600
+        soon = stored.clock.now() + 60
+        await stored.log.transact(lambda c, soon=soon: release_sessions(c, [session], soon))
+        answer = await stored.call("POST", f"/{prefix}/sessions/{session}/touch", as_=as_)
+        assert (answer.status, answer.body) == (200, {})
+        assert await expires_at() == stored.clock.now() + 900
+
+
 async def test_a_session_is_ended(stored: Stage, session: str) -> None:
     for prefix in PREFIXES:
         answer = await stored.call("DELETE", f"/{prefix}/sessions/{session}", as_="alice")
@@ -56,8 +75,8 @@ async def test_a_session_is_ended(stored: Stage, session: str) -> None:
 
 async def test_somebody_elses_session_is_not_found(stored: Stage, session: str) -> None:
     for token in (stored.token("bob"), stored.token(application=OTHER)):
-        for method in ("PUT", "DELETE"):
-            answer = await stored.call(method, f"/v0.2/sessions/{session}", token=token)
+        for method, place in (("PUT", ""), ("POST", "/touch"), ("DELETE", "")):
+            answer = await stored.call(method, f"/v0.2/sessions/{session}{place}", token=token)
             assert (answer.status, answer.body["code"]) == (404, "session:error:not-found")
     assert (await stored.call("DELETE", "/v0.2/sessions/SES-0", as_="alice")).status == 404
     assert stored.sessions.ended == []
