@@ -21,10 +21,9 @@ from legato.store.conversation_lists import (
     Span,
     conversations_from,
     count_conversations,
+    everybody,
     list_conversations,
-    list_members,
 )
-from legato.store.paging import Window
 
 TAG = "conversations"
 BODIES = {
@@ -203,10 +202,10 @@ class Conversations:
         return ConversationView(conversation, members or [], own, user is not None)
 
     async def _everyone(self, conversation: Conversation) -> list[MemberView]:
-        found = await self._log.read(lambda c: list_members(c, conversation.id, Window(MAX_WHOLE)))
+        found = await self._log.read(lambda c: everybody(c, conversation.id, MAX_WHOLE))
         return [
             MemberView(conversation.id, item.member, item.user.person if item.user else Person(item.member.user_id))
-            for item in found.items
+            for item in found
         ]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, field
+from sqlalchemy import Connection
 
 from legato.api.bodies import (
     MemberChange,
@@ -19,13 +20,13 @@ from legato.api.bodies import (
 from legato.api.contract import NEW, OLD, Generation, Reply, Request, route
 from legato.api.finding import Finder, no_such_member
 from legato.api.idempotency import key_of
-from legato.api.paging import PageQuery, Turn
+from legato.api.paging import MAX_WHOLE, PageQuery, Turn
 from legato.api.render.views import MemberView
 from legato.api.services import Services
 from legato.conversations import InviteMember, JoinMember, LeaveMember, Member, MemberState
 from legato.events.envelope import JsonObject, Person
 from legato.events.refusal import Refusal
-from legato.store.conversation_lists import list_members
+from legato.store.conversation_lists import Participant, everybody, list_members
 from legato.store.paging import Slice
 
 TAG = "members"
@@ -113,10 +114,18 @@ class Members:
         codes=("conversation:error:not-found",),
     )
     async def list_members(self, request: Request[None, PageQuery]) -> Reply[Any]:
-        """Members in the order they came; those who LEFT are among them."""
+        """Members in the order they came; those who LEFT are among them, on v0.1 as far as there is room for them."""
         conversation = await self._find.conversation(request.principal, request.params["conversation_id"])
-        turn = Turn.of(request, whole=request.generation is Generation.V0_1, key=lambda _query: (int, str))
-        found = await self._log.read(lambda connection: list_members(connection, conversation.id, turn.window))
+        whole = request.generation is Generation.V0_1
+        turn = Turn.of(request, whole=whole, key=lambda _query: (int, str))
+
+        def read(connection: Connection) -> Slice[Participant]:
+            if not whole:
+                return list_members(connection, conversation.id, turn.window)
+            everyone = everybody(connection, conversation.id, MAX_WHOLE)
+            return Slice(sorted(everyone, key=lambda one: one.member.since, reverse=turn.window.descending))
+
+        found = await self._log.read(read)
         views = [
             MemberView(conversation.id, item.member, item.user.person if item.user else Person(item.member.user_id))
             for item in found.items

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
 
 from legato.conversations import Conversation, ConversationState, Member, MemberState
 from legato.conversations.user import User
@@ -135,6 +135,19 @@ def list_members(connection: Connection, conversation_id: str, window: Window) -
     found = slice_rows(connection, statement, (members.c.since, members.c.id), window)
     known = load_users(connection, [row.user_id for row in found.items])
     return found.each(lambda row: Participant(member_of(row), known.get(row.user_id)))
+
+
+def everybody(connection: Connection, conversation_id: str, limit: int) -> list[Participant]:
+    """At most ``limit`` who are or were in the conversation: those who are first, each in the order they came."""
+    has_left = case((members.c.state == MemberState.LEFT.value, 1), else_=0)
+    rows = connection.execute(
+        select(members)
+        .where(members.c.conversation_id == conversation_id)
+        .order_by(has_left, members.c.since, members.c.id)
+        .limit(limit)
+    ).all()
+    known = load_users(connection, [row.user_id for row in rows])
+    return [Participant(member_of(row), known.get(row.user_id)) for row in rows]
 
 
 def last_member_of(connection: Connection, conversation_id: str, user_id: str) -> Member | None:

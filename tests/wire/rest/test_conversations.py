@@ -47,6 +47,30 @@ async def test_the_oldest_generation_reads_uuid_and_members(stored: Stage) -> No
     assert (second["id"], "members" in second, "uuid" in second) == (cid, False, False)
 
 
+async def test_who_is_in_a_conversation_is_told_whoever_has_left_it(
+    stored: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("conversations", "members"):
+        monkeypatch.setattr(f"legato.api.{module}.MAX_WHOLE", 4)
+    cid = await stored.conversation("room")
+    for name in ("alice", "bob", "carol"):
+        await stored.user(name)
+    for _ in range(4):
+        await stored.join(cid, "alice")
+        await stored.must("DELETE", f"/v1/conversations/{cid}/members/me", as_="alice")
+    path = f"/beta/conversations/{cid}"
+    invited = {"action": "invite", "user_name": "bob", "channel": {"type": "app"}}
+    bob = (await stored.must("POST", f"{path}/members", invited))["id"]
+    carol = await stored.join(cid, "carol")
+    found = (await stored.must("GET", path))["members"]
+    assert [member["state"] for member in found] == ["INVITED", "JOINED", "LEFT", "LEFT"]
+    assert [member["member_id"] for member in found[:2]] == [bob, carol]
+    listed = await stored.must("GET", f"{path}/members")
+    assert [member["state"] for member in listed] == ["LEFT", "LEFT", "INVITED", "JOINED"]
+    fallen = await stored.must("GET", f"{path}/members?order=desc")
+    assert [member["id"] for member in fallen] == [member["id"] for member in reversed(listed)]
+
+
 @pytest.mark.parametrize("prefix", NEW)
 async def test_a_users_token_also_reads_its_member_and_media(api: Stage, prefix: str) -> None:
     await api.user("alice")
