@@ -260,6 +260,8 @@ async def _serve(
     with_demo: bool,
 ) -> None:
     listener = _listen(settings)
+    if settings.port == 0:
+        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     app = await Application.open(settings, with_demo=with_demo)
     config = uvicorn.Config(
         app,

@@ -84,7 +84,7 @@ class Settings(BaseSettings):
 
     # -- where the server is reached
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)] = 8770
+    port: Annotated[int, Field(ge=0, le=65535)] = 8770
     public_url: Origin = None
     websocket_url: Origin = None
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = "local"

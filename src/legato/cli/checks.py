@@ -161,7 +161,8 @@ def _port(settings: Settings) -> Finding:
             probe.bind((settings.host, settings.port))
         except OSError as error:
             return bad("server", f"{settings.host}:{settings.port} cannot be listened on: {error.strerror or error}")
-    return good("server", f"does not run; {settings.host}:{settings.port} is free")
+    place = f"{settings.host}:{settings.port} is free" if settings.port else f"it will take a port of {settings.host}"
+    return good("server", f"does not run; {place}")
 
 
 def check_tls(settings: Settings) -> Iterator[Finding]:

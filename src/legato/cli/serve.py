@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from legato.config import Settings
 
 HostOption = Annotated[str | None, typer.Option(help="The address to listen on.", show_default=False)]
-PortOption = Annotated[int | None, typer.Option(min=1, max=65535, help="The port to listen on.", show_default=False)]
+PortOption = Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0: any.", show_default=False)]
 
 
 def dev(

@@ -37,6 +37,11 @@ def test_an_installation_in_use_is_well(shell: Shell) -> None:
     assert _found(shell, "keys")[0][1].startswith("1 private key")
 
 
+def test_any_port_is_as_good_as_one(shell: Shell) -> None:
+    shell.set(port="0")
+    assert _found(shell, "server") == [("ok", "does not run; it will take a port of 127.0.0.1")]
+
+
 def test_a_slip_in_a_variables_name_is_noticed(shell: Shell) -> None:
     shell.set(prot="1")
     assert ("warning", "LEGATO_PROT is set and there is no such setting") in _found(shell, "settings")

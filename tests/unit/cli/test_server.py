@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from legato.auth import mint
@@ -138,6 +140,20 @@ def test_a_server_in_memory_leaves_nothing_behind(shell: Shell) -> None:
         assert running.wait() == 0
     assert not place.exists()
     assert list(shell.directory.iterdir()) == []
+
+
+def test_a_server_on_any_port_says_and_writes_which(shell: Shell) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "legato", "dev", "--memory", "--port", "0"], stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stderr is not None
+        told = next(line for line in running.stderr if "answers at" in line)
+        url = told.split()[-1]
+        with urllib.request.urlopen(f"{url}/v0.3/discovery/api", timeout=30) as answer:
+            place = msgspec.json.decode(answer.read())["local"]
+        assert (place["endpoint"], place["ws"]) == (url, url)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait() == 0
 
 
 def test_the_key_of_another_machine_is_asked_for(beside: Shell) -> None:
