@@ -27,7 +27,7 @@ def create(
     name: Annotated[str, typer.Argument(help="What to call it.", show_default=False)],
     key_file: KeyFile = None,
     event_url: Annotated[
-        str | None, typer.Option(help="Where to send every event of its conversations.", show_default=False)
+        str | None, typer.Option(help="The address of its event webhook (rtc).", show_default=False)
     ] = None,
     server: ServerOption = None,
     as_json: JsonOption = False,

@@ -70,7 +70,10 @@ def wanted_name(command: Command) -> str | None:
 
 
 async def gather(store: Store, memory: Memory, requests: Iterable[tuple[Command, IdempotencyKey | None]]) -> Facts:
-    """The facts for ``requests``: from memory where it has them, the rest in one read on the writing connection."""
+    """The facts for ``requests``: from memory where it has them, the rest in one read on the writing connection.
+
+    That one is idle meanwhile, for nobody else writes; the readers may be busy with somebody's history.
+    """
     requests = list(requests)
     facts = Facts()
     missing_states: set[str] = set()
