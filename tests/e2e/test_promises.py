@@ -1,4 +1,4 @@
-"""What the server promises, one test each, named by the promise's number in the design."""
+"""What the server promises, each test named by its promise's number in ``docs/design/architecture.md``."""
 
 from __future__ import annotations
 

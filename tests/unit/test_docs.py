@@ -57,6 +57,14 @@ def test_every_decision_is_listed() -> None:
     assert records == set(re.findall(r"\]\((0[^)]+)\)", (ROOT / "docs/decisions/README.md").read_text()))
 
 
+def test_every_promise_has_a_test_of_its_number() -> None:
+    page = (ROOT / "docs/design/architecture.md").read_text().partition("\n## Promises\n")[2]
+    promised = re.findall(r"^\| (\d+) \|", page, re.MULTILINE)
+    tests = (ROOT / "tests/e2e/test_promises.py").read_text()
+    assert promised
+    assert set(promised) == set(re.findall(r"def test_(\d+)_", tests))
+
+
 def test_every_command_is_in_the_changelog_or_the_readme() -> None:
     from typer.main import get_command
 

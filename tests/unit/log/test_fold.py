@@ -1,4 +1,4 @@
-"""Promise 4: whatever is done, the state is the fold of the log, ids have no gap, and what is stored agrees."""
+"""Promises 2 and 6: whatever is done, the state is the fold of the log, ids have no gap, and what is stored agrees."""
 
 from __future__ import annotations
 
