@@ -3,6 +3,7 @@
 ::
 
     ca.Authority              a throw-away certificate authority, for clients that insist on https
+    names.Names               a resolver that answers what a test says
     postgres.Cluster          a throw-away PostgreSQL on a free port
     server.Server             the server as a process, with an application and users of its own
     session.Session           a client session that keeps what it heard, to the byte
