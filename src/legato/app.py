@@ -38,6 +38,7 @@ from legato.api.image_worker import ImageWorker
 from legato.api.media import MediaRoom
 from legato.api.openapi import openapi
 from legato.api.rooms import rooms
+from legato.api.webhooks import WebhookRoom
 from legato.arrivals import Arrivals
 from legato.auth import Authenticator, Credentials, StoredDirectory, WithLocalSecret
 from legato.config import Settings
@@ -50,6 +51,7 @@ from legato.events.moment import SystemClock
 from legato.installation import Announcement
 from legato.log import Log, Upkeep
 from legato.manners import Manners
+from legato.outbound import Outbound
 from legato.sessions import Limits, Sessions
 from legato.sessions import Settings as SessionSettings
 from legato.sessions.websocket import PATHS
@@ -60,6 +62,7 @@ from legato.store.files import Files
 from legato.store.media import known_media
 from legato.store.media_links import MediaLinks
 from legato.store.signing import MEDIA_LINKS, signing_secret
+from legato.webhooks import Policy, Signer, Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -113,19 +116,36 @@ class Application:
             ids=ids,
             manner=self.manners.of,
         )
+        self.webhooks = Webhooks(
+            read=log_.read,
+            write=log_.transact,
+            outbound=Outbound(
+                # Whoever tries it out has the receiver beside it; `legato dev` is for nobody else.
+                dangerous_allow_private_addresses=settings.dangerous_allow_private_addresses or demo is not None
+            ),
+            signer=Signer(account.api_key, account.signature_secret, ids),
+            clock=clock,
+            ids=ids,
+            policy=_patience(settings),
+        )
         self._image_worker = ImageWorker()
         every_room = [
             *rooms(services),
             Applications(services, self._application_changed),
             AccountRoom(services),
             DeviceRoom(services),
+            WebhookRoom(services, self.webhooks),
             ImageRoom(services, self._files, links, self._image_worker, max_bytes=settings.max_image_bytes),
             MediaRoom(services, self._files, links, account_id=account.api_key, max_bytes=settings.max_media_bytes),
         ]
         admission = Admission(self.auth, self._credentials, api_settings, clock)
         self.api = Api(every_room, admission, api_settings)
         self._openapi = msgspec.json.encode(openapi(every_room, version=__version__, server_url=settings.origin))
-        self._upkeep = Upkeep(log_, retention_seconds=settings.retention_seconds or None)
+        self._upkeep = Upkeep(
+            log_,
+            retention_seconds=settings.retention_seconds or None,
+            attempt_seconds=settings.webhook_attempts_seconds,
+        )
         self.console = Console(log_, demo)
         self._chores: asyncio.Task[None] | None = None
 
@@ -162,6 +182,8 @@ class Application:
     async def _start(self) -> None:
         await self.log.read(self.manners.load)
         await self.sessions.start()
+        self.log.tap(self.webhooks.hear)
+        await self.webhooks.start(alone=self.settings.is_sqlite)
         self._chores = asyncio.create_task(self._do_chores(), name="chores")
         gc.collect()
         gc.freeze()  # what stands now stands until the end: the collector need not walk it again
@@ -179,6 +201,7 @@ class Application:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._chores
         await self.sessions.close()
+        await self.webhooks.close()
         await self._image_worker.close()
         await self.log.close()
         await self.store.close()
@@ -207,6 +230,7 @@ class Application:
 
     async def _application_changed(self, event: ApplicationChanged) -> None:
         self.manners.changed(event.application_id, event.application)
+        self.webhooks.changed(event.application_id)
         if event.ends_sessions:
             await self.sessions.registry.terminate_application(event.application_id, event.change.value)
 
@@ -346,6 +370,14 @@ def _api(settings: Settings) -> ApiSettings:
         application_rate=settings.application_rate,
         application_burst=settings.application_burst,
         session_ttl=settings.session_ttl_seconds,
+    )
+
+
+def _patience(settings: Settings) -> Policy:
+    return Policy(
+        first_wait=settings.webhook_retry_seconds,
+        poison_after=settings.webhook_poison_seconds,
+        give_up=settings.webhook_give_up_seconds,
     )
 
 

@@ -121,6 +121,13 @@ class Settings(BaseSettings):
     token_grace_seconds: Rate = 30.0
     session_ttl_seconds: Seconds = 900.0
 
+    # -- webhooks
+    webhook_retry_seconds: Seconds = 5.0
+    webhook_poison_seconds: Seconds = 120.0
+    webhook_give_up_seconds: Seconds = 5 * 24 * 3600.0
+    webhook_attempts_seconds: Seconds = 7 * 24 * 3600.0
+    dangerous_allow_private_addresses: bool = False
+
     # -- how conversations read
     render_text: bool = True
 

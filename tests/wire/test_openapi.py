@@ -118,6 +118,9 @@ class World:
     def session_id(self) -> str:
         return "SES-00000000-0000-4000-8000-000000000000"
 
+    def endpoint_id(self) -> str:
+        return self.application.id
+
     def data_centre(self) -> str:
         return "local"
 
@@ -146,7 +149,9 @@ def bodies(world: World, operation: APIOperation, path: dict[str, Any]) -> list[
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     no_limits = {"LEGATO_USER_RATE": "0", "LEGATO_APPLICATION_RATE": "0"}
     with Server(tmp_path_factory.mktemp("openapi"), settings=no_limits) as server:
-        application = server.application("openapi")
+        # An endpoint that is never reached: the guard lets nothing out to this machine.
+        rtc = {"webhooks": {"event_url": {"address": "http://127.0.0.1:9/"}}}
+        application = server.application("openapi", rtc=rtc)
         yield World(server, application, server.user(application, "alice"), itertools.count())
 
 

@@ -191,7 +191,7 @@ class Applications:
         Another public key makes every token signed with the old one void and ends its client sessions.
         """
         application_id = _id_of(request)
-        written, key = _written(request), _given_key(request.body)
+        written, key, now = _written(request), _given_key(request.body), self._clock.now()
 
         def work(connection: Connection) -> tuple[Application, Application] | None:
             return replace_application(
@@ -200,6 +200,7 @@ class Applications:
                 name=request.body.name,
                 capabilities=written.capabilities,
                 privacy=written.privacy,
+                now=now,
                 settings=written.settings,
                 public_key=key,
             )

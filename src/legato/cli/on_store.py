@@ -99,6 +99,7 @@ class OnStore:
                 name=now.name,
                 capabilities=now.capabilities,
                 privacy=now.privacy,
+                now=self._clock.now(),
                 public_key=key,
             )
 

@@ -52,8 +52,9 @@ def rooms() -> tuple[type, ...]:
     from legato.api.image import ImageRoom
     from legato.api.media import MediaRoom
     from legato.api.rooms import ROOMS
+    from legato.api.webhooks import WebhookRoom
 
-    return (*ROOMS, DeviceRoom, ImageRoom, MediaRoom, Applications, AccountRoom)
+    return (*ROOMS, DeviceRoom, ImageRoom, MediaRoom, WebhookRoom, Applications, AccountRoom)
 
 
 def _write(document: Any, output: Path | None) -> None:

@@ -18,7 +18,7 @@ from legato.conversations import (
     decide,
 )
 from legato.events import CATALOGUE
-from legato.events.catalogue import Audience
+from legato.events.catalogue import Audience, Storage
 from legato.events.envelope import Event
 from legato.events.moment import iso
 from legato.events.refusal import Conflict
@@ -81,7 +81,11 @@ class Draft:
     def close(self) -> None:
         """Lays the events out as they will be numbered: grouped by conversation, so that one socket's offsets grow."""
         for deliveries in self._deliveries.values():
-            self.batch.events += [delivery.event for delivery in deliveries if delivery.event.id is not None]
+            for delivery in deliveries:
+                if delivery.event.id is not None:
+                    self.batch.events.append(delivery.event)
+                elif delivery.entry.storage is Storage.APPLICATION:
+                    self.batch.unlogged.append(delivery.event)
 
     def deliveries(self, first_commit: int) -> Iterator[Delivery]:
         """What the taps hear, in commit order, once ``close`` and the commit are done."""

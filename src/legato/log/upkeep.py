@@ -9,7 +9,8 @@ from functools import partial
 from legato.conversations import Caller, DeleteConversation
 from legato.events.refusal import NotFound
 from legato.log.log import Log
-from legato.store import erasure, upkeep
+from legato.store import erasure, lanes, upkeep
+from legato.store.attempts import forget_attempts
 from legato.store.idempotency import forget_answers
 
 log = logging.getLogger(__name__)
@@ -19,16 +20,27 @@ INTERVAL_SECONDS = 15.0
 # Conversations taken up per look, so that one look stays short.
 STEP = 100
 IDEMPOTENCY_SECONDS = 24 * 3600.0
+ATTEMPT_SECONDS = 7 * 24 * 3600.0
 
 
 class Upkeep:
-    """Runs the chores until it is cancelled. ``retention_seconds`` is how long events are kept; None: for ever."""
+    """Runs the chores until it is cancelled.
+
+    ``retention_seconds`` is how long events are kept (None: for ever), ``attempt_seconds`` how long what was sent by
+    webhook is.
+    """
 
     def __init__(
-        self, log_: Log, *, retention_seconds: float | None = None, interval: float = INTERVAL_SECONDS
+        self,
+        log_: Log,
+        *,
+        retention_seconds: float | None = None,
+        attempt_seconds: float = ATTEMPT_SECONDS,
+        interval: float = INTERVAL_SECONDS,
     ) -> None:
         self._log = log_
         self._retention = retention_seconds
+        self._attempt_seconds = attempt_seconds
         self._interval = interval
         self._chores = (
             self._end_conversations,
@@ -36,6 +48,7 @@ class Upkeep:
             self._erase,
             self._remove_deleted,
             self._forget_answers,
+            self._forget_webhooks,
         )
 
     async def run(self) -> None:
@@ -69,6 +82,12 @@ class Upkeep:
     async def _forget_answers(self) -> None:
         before = self._log.clock.now() - IDEMPOTENCY_SECONDS
         await self._log.transact(lambda connection: forget_answers(connection, before))
+
+    async def _forget_webhooks(self) -> None:
+        before = self._log.clock.now() - self._attempt_seconds
+        for removal in (lanes.remove_sent, lanes.remove_orphans, partial(forget_attempts, before=before)):
+            while await self._log.transact(partial(removal, limit=lanes.REMOVAL_STEP)):
+                pass
 
     async def _end_conversations(self) -> None:
         now = self._log.clock.now()

@@ -9,16 +9,20 @@ import msgspec
 from sqlalchemy import Connection, Row, Table, bindparam, delete, func, insert, select, update
 
 from legato.events.envelope import JsonObject
+from legato.store.endpoints import set_application_endpoint
+from legato.store.lanes import forget_stream
 from legato.store.schema import (
     applications,
     conversations,
     devices,
+    endpoints,
     events,
     media,
     members,
     receipts,
     sessions,
     snapshots,
+    stream_events,
     users,
 )
 
@@ -43,8 +47,9 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def insert_application(connection: Connection, application: Application) -> None:
-    """Adds an application. Names need not be unique."""
+    """Adds an application, with the endpoint of its webhooks. Names need not be unique."""
     connection.execute(insert(applications).values(msgspec.structs.asdict(application)))
+    set_application_endpoint(connection, application.id, application.capabilities, application.created_at)
 
 
 def read_application(connection: Connection, application_id: str) -> Application | None:
@@ -74,6 +79,7 @@ def replace_application(
     name: str,
     capabilities: JsonObject,
     privacy: JsonObject,
+    now: float,
     settings: JsonObject | None = None,
     public_key: str | None = None,
 ) -> tuple[Application, Application] | None:
@@ -92,11 +98,18 @@ def replace_application(
         after = msgspec.structs.replace(after, public_key=public_key, key_version=before.key_version + 1)
     changed = msgspec.structs.asdict(after)
     connection.execute(update(applications).where(applications.c.id == application_id).values(changed))
+    set_application_endpoint(connection, application_id, capabilities, now)
     return before, after
 
 
 def delete_application(connection: Connection, application_id: str) -> bool:
-    """Removes the application; whether there was one. Nobody reaches what it owned; ``purge_orphans`` removes that."""
+    """Removes the application; whether there was one. Nobody reaches what it owned; ``purge_orphans`` removes that.
+
+    Nothing is sent to its webhooks any more.
+    """
+    connection.execute(delete(endpoints).where(endpoints.c.application_id == application_id))
+    connection.execute(delete(stream_events).where(stream_events.c.application_id == application_id))
+    forget_stream(connection, application_id)
     return connection.execute(delete(applications).where(applications.c.id == application_id)).rowcount > 0
 
 

@@ -10,7 +10,9 @@ from sqlalchemy import Connection, bindparam, case, insert, select, update
 
 from legato.conversations import Conversation, Member, NewMark, without_echo
 from legato.events.envelope import Event, decode_event, encode_event
+from legato.store.endpoints import set_callback
 from legato.store.idempotency import NewAnswer, keep_answers
+from legato.store.lanes import Step, append_to_streams, move_lanes
 from legato.store.rows import conversation_row, event_row, member_row
 from legato.store.schema import conversations, counters, events, members, receipts
 
@@ -42,6 +44,7 @@ class Batch:
     now: float
     heads: dict[str, Head] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    unlogged: list[Event] = field(default_factory=list)  # of applications' own streams
     new_members: dict[str, tuple[str, Member]] = field(default_factory=dict)
     changed_members: dict[str, tuple[str, Member]] = field(default_factory=dict)
     marks: list[NewMark] = field(default_factory=list)
@@ -53,7 +56,7 @@ class Batch:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to store (a batch of signals or of repeats)."""
-        return not (self.heads or self.answers or self.works)
+        return not (self.heads or self.unlogged or self.answers or self.works)
 
 
 def commit_batch(connection: Connection, batch: Batch) -> int:
@@ -80,6 +83,7 @@ def commit_batch(connection: Connection, batch: Batch) -> int:
         _silence(connection, conversation_id, ids)
     if batch.answers:
         keep_answers(connection, batch.answers)
+    _store_webhooks(connection, batch)
     for work in batch.works:
         work(connection)
     return first
@@ -121,6 +125,19 @@ def _store_heads(connection: Connection, batch: Batch, first: int) -> None:
     changed = [_prefixed(conversation_row(head.after)) for _, head in moved if head.is_changed]
     if changed:
         connection.execute(_UPDATE_CONVERSATION, changed)
+
+
+def _store_webhooks(connection: Connection, batch: Batch) -> None:
+    """Who hears these events by webhook has them waiting from the same moment on at which they have happened."""
+    for key, head in batch.heads.items():
+        before = None if head.is_new else head.before.callback
+        if head.after.callback != before:
+            set_callback(connection, head.after.application_id, key, head.after.callback, batch.now)
+    steps = append_to_streams(connection, batch.unlogged, batch.now)
+    for key, head in batch.heads.items():
+        before_sequence = 0 if head.is_new else head.before.sequence
+        steps.append(Step(key, head.after.application_id, before_sequence, head.after.sequence))
+    move_lanes(connection, steps, batch.now)
 
 
 def _silence(connection: Connection, conversation_id: str, ids: Collection[int]) -> None:

@@ -42,6 +42,9 @@ class Json(TypeDecorator[Any]):
         return None if value is None else msgspec.json.decode(value)
 
 
+# SQLite numbers rows by itself only where the key is its own INTEGER.
+_SERIAL = BigInteger().with_variant(Integer(), "sqlite")
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -260,4 +263,97 @@ media = Table(
     Column("updated_at", Double),
     Index(None, "application_id", "created_at", "id"),
     Index(None, "group_id"),
+)
+
+# -- webhooks --------------------------------------------------------------------------------------------------------
+
+endpoints = Table(
+    "endpoints",
+    metadata,
+    Column("id", String, primary_key=True),  # whose it is: an application's id, or a conversation's with a callback
+    Column("application_id", String, nullable=False),
+    Column("conversation_id", String),  # set when it hears this conversation only
+    Column("url", String, nullable=False),
+    Column("method", String, nullable=False),
+    Column("mask", Json, nullable=False),  # event types it wants; empty: all
+    Column("params", Json),  # copied into what it is sent
+    Column("signed", Boolean, nullable=False),
+    Column("state", String, nullable=False),  # active, paused or disabled
+    Column("why", String),  # it is not active, or what its last failure was
+    Column("secret", LargeBinary, nullable=False),  # Standard Webhooks: what its requests are signed with
+    Column("old_secret", LargeBinary),  # signs as well until `old_secret_until`
+    Column("old_secret_until", Double),
+    Column("failures", Integer, nullable=False, default=0),  # rounds without a success
+    Column("failing_since", Double),
+    Column("succeeded_at", Double),
+    Column("due_at", Double, nullable=False, default=0),  # nothing is sent to it before
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double),
+    Index(None, "application_id"),
+    Index(None, "created_at"),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("endpoint_id", String, primary_key=True),
+    Column("stream", String, primary_key=True),  # a conversation, an application, a knocker, a replay
+    Column("head", BigInteger, nullable=False),  # the last event of the stream
+    Column("cursor", BigInteger, nullable=False),  # the last one that is done with
+    Column("attempts", Integer, nullable=False, default=0),  # at the event after the cursor
+    Column("failing_since", Double),
+    Column("due_at", Double),  # NULL: there is nothing to send
+    Column("leased_by", String),
+    Column("leased_until", Double, nullable=False, default=0),
+    Index(None, "endpoint_id", "due_at"),
+    Index(None, "stream"),
+    sqlite_with_rowid=False,
+    postgresql_with={"fillfactor": 50},  # moves with every event, like the head of its conversation
+)
+
+stream_events = Table(
+    "stream_events",
+    metadata,
+    Column("stream", String, primary_key=True),  # what has no log: an application, a knocker, a replay
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("application_id", String, nullable=False),
+    Column("webhook_id", String, nullable=False),  # of a replay: the id of what is sent again
+    Column("payload", LargeBinary),  # the Event as JSON; NULL where a log has it, which `webhook_id` names
+    Column("created_at", Double, nullable=False),
+    Index(None, "application_id"),
+    sqlite_with_rowid=False,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("endpoint_id", String, nullable=False),
+    Column("webhook_id", String, nullable=False),
+    Column("stream", String, nullable=False),
+    Column("event_type", String, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("seconds", Double, nullable=False),  # until the answer, or until it was given up
+    Column("status", Integer),  # HTTP; NULL when there was no answer
+    Column("error", String),  # why there was none, in a sentence
+    Column("answer", LargeBinary),  # its first bytes
+    Index(None, "endpoint_id", "id"),
+    Index(None, "webhook_id"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("endpoint_id", String, nullable=False),
+    Column("webhook_id", String, nullable=False),
+    Column("stream", String, nullable=False),
+    Column("event_type", String, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("status", Integer),  # of the last answer
+    Column("attempts", Integer, nullable=False),
+    Column("payload", LargeBinary),  # the Event as JSON; NULL where a log has it, with whatever was deleted since
+    Column("replayed_at", Double),
+    Index(None, "endpoint_id", "id"),
 )

@@ -9,7 +9,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from legato.conversations import Conversation, ConversationState, fold
 from legato.store.conversations import load_conversations
+from legato.store.endpoints import remove_endpoint
 from legato.store.events import EventQuery, read_events
+from legato.store.lanes import least_cursor, waits_for_sending
 from legato.store.schema import conversations, events, members, receipts, snapshots
 
 # Rows removed per transaction, so that nobody waits long behind it.
@@ -51,8 +53,11 @@ def look_again(connection: Connection, conversation_id: str, at: float | None) -
 
 def remove_deleted(connection: Connection, limit: int = REMOVAL_STEP) -> int:
     """Removes rows of deleted conversations, at most ``limit`` of them; how many, 0 when nothing is left."""
+    # What webhooks have still to tell of it is told first.
     gone = connection.execute(
-        select(conversations.c.id).where(conversations.c.state == ConversationState.DELETED.value).limit(1)
+        select(conversations.c.id)
+        .where(conversations.c.state == ConversationState.DELETED.value, ~waits_for_sending(conversations.c.id))
+        .limit(1)
     ).scalar()
     if gone is None:
         return 0
@@ -66,6 +71,7 @@ def remove_deleted(connection: Connection, limit: int = REMOVAL_STEP) -> int:
             return removed
     for table in (members, snapshots):
         connection.execute(delete(table).where(table.c.conversation_id == gone))
+    remove_endpoint(connection, gone)
     connection.execute(delete(conversations).where(conversations.c.id == gone))
     return 1
 
@@ -73,8 +79,8 @@ def remove_deleted(connection: Connection, limit: int = REMOVAL_STEP) -> int:
 def cut_log(connection: Connection, conversation_id: str, before: float) -> int:
     """Removes the log's prefix of events older than ``before``, after a snapshot of the state at the cut.
 
-    The last event always stays, and ids are never given out again. The number of events removed; none of a conversation
-    that was deleted, whose log goes as a whole.
+    The last event always stays, and so does what webhooks have still to tell; ids are never given out again. The
+    number of events removed; none of a conversation that was deleted, whose log goes as a whole.
     """
     row = connection.execute(
         select(conversations.c.sequence, conversations.c.retained_from).where(
@@ -83,6 +89,7 @@ def cut_log(connection: Connection, conversation_id: str, before: float) -> int:
     ).first()
     if row is None:
         return 0
+    told = least_cursor(connection, conversation_id)
     newest = connection.execute(
         select(events.c.id)
         .where(
@@ -90,6 +97,7 @@ def cut_log(connection: Connection, conversation_id: str, before: float) -> int:
             events.c.created_at < before,
             events.c.id < row.sequence,
             events.c.id < row.retained_from + REMOVAL_STEP,
+            events.c.id <= (row.sequence if told is None else told),
         )
         .order_by(events.c.id.desc())
         .limit(1)

@@ -1,0 +1,282 @@
+"""Webhooks, seen from their application: how its endpoints fare, what was sent, what was given up, and all of it again.
+
+Not of the platform: ``/v1/webhooks``, for an application's token.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final, Protocol
+
+from sqlalchemy import Connection
+
+from legato.api.contract import Answer, Generation, Reply, Request, route
+from legato.api.services import Services
+from legato.api.times import moment
+from legato.api.webhook_views import (
+    MAX_REPLAY,
+    AttemptList,
+    AttemptPage,
+    AttemptQuery,
+    AttemptView,
+    DeadLetterList,
+    DeadLetterPage,
+    EndpointList,
+    EndpointPage,
+    EndpointView,
+    NewSecret,
+    PastQuery,
+    Replay,
+    ReplayView,
+    SecretRotation,
+    TestSend,
+    attempt_view,
+    endpoint_view,
+    letter_view,
+)
+from legato.events import CATALOGUE
+from legato.events.envelope import Event
+from legato.events.moment import iso
+from legato.events.refusal import InvalidInput, NotFound
+from legato.store.attempts import (
+    Attempt,
+    DeadLetter,
+    count_dead_letters,
+    mark_replayed,
+    read_attempts,
+    read_dead_letters,
+    unreplayed,
+)
+from legato.store.endpoints import Endpoint, change_endpoint, read_endpoint, read_endpoints, rotate_endpoint_secret
+from legato.store.events import EventQuery, read_events
+from legato.store.lanes import REPLAY, Again, add_replay, backlog, webhook_id
+from legato.webhooks import shown_secret
+
+NOT_FOUND: Final = "webhook:error:not-found"
+
+_V1: Final[dict[str, Any]] = {"tag": "Webhooks", "generations": (Generation.V1,), "admin_only": True}
+_ONE: Final = "/webhooks/{endpoint_id}"
+
+
+class Posting(Protocol):
+    """What this room asks of ``legato.webhooks.Webhooks``."""
+
+    def changed(self, endpoint_id: str) -> None:
+        """An endpoint was changed, or has something new to be sent."""
+        ...
+
+    async def try_out(self, endpoint: Endpoint, event: Event) -> Attempt:
+        """One attempt, outside of every lane."""
+        ...
+
+
+class WebhookRoom:
+    """``/v1/webhooks``."""
+
+    def __init__(self, services: Services, posting: Posting) -> None:
+        self._log = services.log
+        self._clock = services.clock
+        self._ids = services.ids
+        self._posting = posting
+
+    @route("GET", "/webhooks", "Lists the application's endpoints.", replies=(Answer(200, EndpointPage),), **_V1)
+    async def list(self, request: Request[None, None]) -> Reply[EndpointPage]:
+        """Its own, and those of conversations with a callback."""
+        now = self._clock.now()
+
+        def read(connection: Connection) -> list[EndpointView]:
+            return [_seen(connection, each, now) for each in read_endpoints(connection, request.application_id)]
+
+        return Reply(200, EndpointPage(EndpointList(await self._log.read(read))))
+
+    @route("GET", _ONE, "Shows an endpoint.", replies=(Answer(200, EndpointView),), codes=(NOT_FOUND,), **_V1)
+    async def show(self, request: Request[None, None]) -> Reply[EndpointView]:
+        """Its health, what waits for it, and the secrets it checks signatures with."""
+        return await self._shown(request)
+
+    @route(
+        "POST", f"{_ONE}/pause", "Pauses an endpoint.", replies=(Answer(200, EndpointView),), codes=(NOT_FOUND,), **_V1
+    )
+    async def pause(self, request: Request[None, None]) -> Reply[EndpointView]:
+        """Nothing is sent to it; what happens meanwhile waits."""
+        await self._change(request, state="paused", why="paused by request")
+        return await self._shown(request)
+
+    @route(
+        "POST",
+        f"{_ONE}/resume",
+        "Resumes an endpoint.",
+        replies=(Answer(200, EndpointView),),
+        codes=(NOT_FOUND,),
+        **_V1,
+    )
+    async def resume(self, request: Request[None, None]) -> Reply[EndpointView]:
+        """Also one that was disabled or is being waited for: it is tried at once."""
+        await self._change(request, state="active", why=None, failures=0, failing_since=None, due_at=0.0)
+        return await self._shown(request)
+
+    @route(
+        "POST",
+        f"{_ONE}/secret",
+        "Rotates an endpoint's signing secret.",
+        body=SecretRotation,
+        replies=(Answer(201, NewSecret),),
+        codes=(NOT_FOUND,),
+        **_V1,
+    )
+    async def rotate(self, request: Request[SecretRotation, None]) -> Reply[NewSecret]:
+        """Requests carry a signature with each until the overlap is over."""
+        endpoint = await self._find(request)
+        rotated = partial(
+            rotate_endpoint_secret, endpoint_id=endpoint.id, now=self._clock.now(), overlap=request.body.overlap
+        )
+        secret = await self._log.transact(rotated)
+        if secret is None:
+            raise _no_such()
+        self._posting.changed(endpoint.id)
+        return Reply(201, NewSecret(shown_secret(secret)))
+
+    @route(
+        "POST",
+        f"{_ONE}/test",
+        "Sends an endpoint an example.",
+        body=TestSend,
+        replies=(Answer(200, AttemptView),),
+        codes=(NOT_FOUND,),
+        **_V1,
+    )
+    async def test(self, request: Request[TestSend, None]) -> Reply[AttemptView]:
+        """The catalogue's example of a type, signed like any other, once; what came of it is the answer."""
+        entry = CATALOGUE.get(request.body.type)
+        if entry is None:
+            raise InvalidInput.of("type", "must be an event type of the catalogue")
+        endpoint = await self._find(request)
+        now = self._clock.now()
+        event = Event(
+            type=entry.name.replace("*", "example"),
+            body=entry.example,
+            timestamp=iso(now),
+            application_id=endpoint.application_id,
+            params={"test": True},
+        )
+        return Reply(200, attempt_view(await self._posting.try_out(endpoint, event)))
+
+    @route(
+        "GET",
+        f"{_ONE}/attempts",
+        "Lists what was sent to an endpoint.",
+        query=AttemptQuery,
+        replies=(Answer(200, AttemptPage),),
+        codes=(NOT_FOUND,),
+        **_V1,
+    )
+    async def attempts(self, request: Request[None, AttemptQuery]) -> Reply[AttemptPage]:
+        """The newest first, as long as they are kept."""
+        endpoint, query = await self._find(request), request.query
+        found = await self._log.read(
+            partial(
+                read_attempts,
+                endpoint_id=endpoint.id,
+                before=query.before,
+                webhook_id=query.webhook_id,
+                limit=query.page_size,
+            )
+        )
+        following = found[-1].id if len(found) == query.page_size else None
+        return Reply(200, AttemptPage(AttemptList([attempt_view(each) for each in found]), following))
+
+    @route(
+        "GET",
+        f"{_ONE}/dead-letters",
+        "Lists the events that were given up for an endpoint.",
+        query=PastQuery,
+        replies=(Answer(200, DeadLetterPage),),
+        codes=(NOT_FOUND,),
+        **_V1,
+    )
+    async def dead_letters(self, request: Request[None, PastQuery]) -> Reply[DeadLetterPage]:
+        """The newest first, each with its reason."""
+        endpoint, query = await self._find(request), request.query
+        found = await self._log.read(
+            partial(read_dead_letters, endpoint_id=endpoint.id, before=query.before, limit=query.page_size)
+        )
+        following = found[-1].id if len(found) == query.page_size else None
+        return Reply(200, DeadLetterPage(DeadLetterList([letter_view(each) for each in found]), following))
+
+    @route(
+        "POST",
+        f"{_ONE}/replay",
+        "Sends events again.",
+        body=Replay,
+        replies=(Answer(202, ReplayView),),
+        codes=(NOT_FOUND,),
+        **_V1,
+    )
+    async def replay(self, request: Request[Replay, None]) -> Reply[ReplayView]:
+        """In their order, each under the id it had, beside what else is being sent; at most 10,000 at a time."""
+        endpoint, body, now = await self._find(request), request.body, self._clock.now()
+        chosen = [body.dead_letters is not None, body.since is not None, body.conversation_id is not None]
+        if sum(chosen) != 1:
+            raise InvalidInput("Name one of dead_letters, since, and conversation_id.")
+        since = moment(body.since, "since")
+        stream = f"{REPLAY}{self._ids.uuid()}"
+
+        def work(connection: Connection) -> int:
+            if body.conversation_id is None:
+                letters = unreplayed(
+                    connection, endpoint.id, since=since or 0.0, ids=body.dead_letters, limit=MAX_REPLAY
+                )
+                mark_replayed(connection, [letter.id for letter in letters], now)
+                again = [_again(letter) for letter in letters]
+            else:
+                again = _range(connection, endpoint, body.conversation_id, body.start_id, body.end_id)
+            if again:
+                add_replay(connection, stream, endpoint.id, endpoint.application_id, again, now)
+            return len(again)
+
+        count = await self._log.transact(work)
+        self._posting.changed(endpoint.id)
+        return Reply(202, ReplayView(count))
+
+    async def _find(self, request: Request[Any, Any]) -> Endpoint:
+        """The endpoint of the path. Raises NotFound, also when it is another application's."""
+        endpoint = await self._log.read(partial(read_endpoint, endpoint_id=request.params["endpoint_id"]))
+        if endpoint is None or endpoint.application_id != request.application_id:
+            raise _no_such()
+        return endpoint
+
+    async def _shown(self, request: Request[None, None]) -> Reply[EndpointView]:
+        endpoint, now = await self._find(request), self._clock.now()
+        return Reply(200, await self._log.read(lambda connection: _seen(connection, endpoint, now)))
+
+    async def _change(self, request: Request[None, None], **changes: Any) -> None:
+        endpoint = await self._find(request)
+        changes["updated_at"] = self._clock.now()
+        await self._log.transact(partial(change_endpoint, endpoint_id=endpoint.id, **changes))
+        self._posting.changed(endpoint.id)
+
+
+def _seen(connection: Connection, endpoint: Endpoint, now: float) -> EndpointView:
+    return endpoint_view(endpoint, backlog(connection, endpoint.id), count_dead_letters(connection, endpoint.id), now)
+
+
+def _again(letter: DeadLetter) -> Again:
+    return Again(letter.webhook_id, letter.payload)
+
+
+def _range(
+    connection: Connection, endpoint: Endpoint, conversation_id: str, start_id: int | None, end_id: int | None
+) -> list[Again]:
+    """Events of a log that the endpoint hears. Raises InvalidInput when there are too many."""
+    query = EventQuery(conversation_id, MAX_REPLAY + 1, start_id=start_id, end_id=end_id)
+    found = [stored.event for stored in read_events(connection, query)]
+    heard = endpoint.conversation_id in (None, conversation_id)
+    if not heard or any(event.application_id != endpoint.application_id for event in found):
+        raise InvalidInput.of("conversation_id", "must be a conversation that this endpoint hears")
+    if len(found) > MAX_REPLAY:
+        raise InvalidInput(f"A replay holds at most {MAX_REPLAY} events: name a smaller range.")
+    return [Again(webhook_id(conversation_id, event.id or 0)) for event in found if endpoint.wants(event.type)]
+
+
+def _no_such() -> NotFound:
+    return NotFound(NOT_FOUND, "The endpoint does not exist, or you do not have access to it.")

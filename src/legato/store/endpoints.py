@@ -1,0 +1,180 @@
+"""Endpoints: where an application, or one of its conversations, wants its events posted."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from legato.events.envelope import JsonObject
+from legato.store.schema import endpoints
+
+State = Literal["active", "paused", "disabled"]
+
+SECRET_BYTES: Final = 32  # Standard Webhooks: between 24 and 64
+# Types in one mask; the API's text of 200 characters cannot name more.
+_SEPARATORS: Final = re.compile(r"[\s,]+")
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to post. Times in seconds since 1970.
+
+    ``id`` is whose it is: an application's id (its ``rtc.webhooks.event_url``), or a conversation's (its ``callback``).
+    ``mask`` are the types it wants, all when empty. ``failures`` counts rounds of attempts since the last success, and
+    nothing is sent before ``due_at``. ``why`` says why it is not active, or what its last failure was.
+    """
+
+    id: str
+    application_id: str
+    url: str
+    conversation_id: str | None = None
+    method: str = "POST"
+    mask: tuple[str, ...] = ()
+    params: JsonObject | None = None
+    signed: bool = True
+    state: State = "active"
+    why: str | None = None
+    secret: bytes = b""
+    old_secret: bytes | None = None
+    old_secret_until: float | None = None
+    failures: int = 0
+    failing_since: float | None = None
+    succeeded_at: float | None = None
+    due_at: float = 0.0
+    created_at: float = 0.0
+    updated_at: float | None = None
+
+    def wants(self, type_: str) -> bool:
+        """Whether events of this type are sent there: its mask is empty, names it, or names its family (``text*``)."""
+        return not self.mask or any(_covers(each, type_) for each in self.mask)
+
+    def secrets_at(self, now: float) -> list[bytes]:
+        """What its requests are signed with at ``now``, the newest first."""
+        overlaps = self.old_secret is not None and now < (self.old_secret_until or 0)
+        return [self.secret, *([self.old_secret] if overlaps and self.old_secret else [])]
+
+    def __repr__(self) -> str:
+        return f"Endpoint(id={self.id!r}, state={self.state!r})"
+
+
+def _covers(wanted: str, type_: str) -> bool:
+    return type_ == wanted or (wanted.endswith("*") and type_.startswith(wanted[:-1]))
+
+
+def set_application_endpoint(
+    connection: Connection, application_id: str, capabilities: Mapping[str, Any], now: float
+) -> None:
+    """Makes, changes or removes the application's endpoint to be what its capabilities say.
+
+    What waits for it goes to the new URL; an endpoint that was disabled is given another chance by a new one.
+    """
+    rtc = capabilities.get("rtc") or {}
+    event_url = (rtc.get("webhooks") or {}).get("event_url") or {}
+    signed = rtc.get("signed_callbacks") is not False
+    _set(
+        connection,
+        now,
+        id=application_id,
+        application_id=application_id,
+        conversation_id=None,
+        url=event_url.get("address"),
+        method=event_url.get("http_method") or "POST",
+        mask=(),
+        params=None,
+        signed=signed,
+    )
+
+
+def set_callback(
+    connection: Connection, application_id: str, conversation_id: str, callback: JsonObject | None, now: float
+) -> None:
+    """Makes, changes or removes the endpoint of a conversation to be what its ``callback`` says."""
+    callback = callback or {}
+    mask = tuple(filter(None, _SEPARATORS.split(callback.get("event_mask") or "")))
+    _set(
+        connection,
+        now,
+        id=conversation_id,
+        application_id=application_id,
+        conversation_id=conversation_id,
+        url=callback.get("url"),
+        method=callback.get("method") or "POST",
+        mask=mask,
+        params=callback.get("params"),
+        signed=True,
+    )
+
+
+def _set(connection: Connection, now: float, *, id: str, url: str | None, **fields: Any) -> None:  # noqa: A002
+    if url is None:
+        remove_endpoint(connection, id)
+        return
+    before = read_endpoint(connection, id)
+    if before is None:
+        secret = secrets.token_bytes(SECRET_BYTES)
+        row = Endpoint(id=id, url=url, secret=secret, created_at=now, **fields)
+        connection.execute(insert(endpoints).values(msgspec.structs.asdict(row)))
+        return
+    if url != before.url:
+        fields |= {"state": "active", "why": None, "failures": 0, "failing_since": None, "due_at": 0.0}
+    changed = {"url": url, **fields, "updated_at": now}
+    connection.execute(update(endpoints).where(endpoints.c.id == id).values(changed))
+
+
+def remove_endpoint(connection: Connection, endpoint_id: str) -> None:
+    """The endpoint is no more; what waited for it is dropped by ``legato.store.lanes.remove_orphans``."""
+    connection.execute(delete(endpoints).where(endpoints.c.id == endpoint_id))
+
+
+def read_endpoint(connection: Connection, endpoint_id: str) -> Endpoint | None:
+    """The endpoint of that id."""
+    row = connection.execute(select(endpoints).where(endpoints.c.id == endpoint_id)).first()
+    return None if row is None else _endpoint(row)
+
+
+def read_endpoints(connection: Connection, application_id: str | None = None) -> list[Endpoint]:
+    """Every endpoint, or an application's, the oldest first."""
+    query = select(endpoints).order_by(endpoints.c.created_at, endpoints.c.id)
+    if application_id is not None:
+        query = query.where(endpoints.c.application_id == application_id)
+    return [_endpoint(row) for row in connection.execute(query)]
+
+
+def new_endpoints(connection: Connection, since: float) -> list[str]:
+    """The ids of endpoints made at ``since`` or later."""
+    return list(connection.execute(select(endpoints.c.id).where(endpoints.c.created_at >= since)).scalars())
+
+
+def change_endpoint(connection: Connection, endpoint_id: str, **changes: Any) -> bool:
+    """Sets columns of an endpoint; False when there is none."""
+    statement = update(endpoints).where(endpoints.c.id == endpoint_id).values(changes)
+    return connection.execute(statement).rowcount > 0
+
+
+def rotate_endpoint_secret(connection: Connection, endpoint_id: str, now: float, overlap: float) -> bytes | None:
+    """A new signing secret; the one before signs as well for ``overlap`` seconds. None: there is no such endpoint."""
+    before = read_endpoint(connection, endpoint_id)
+    if before is None:
+        return None
+    secret = secrets.token_bytes(SECRET_BYTES)
+    change_endpoint(
+        connection,
+        endpoint_id,
+        secret=secret,
+        old_secret=before.secret,
+        old_secret_until=now + overlap,
+        updated_at=now,
+    )
+    return secret
+
+
+def _endpoint(row: Row[Any]) -> Endpoint:
+    fields = dict(row._mapping)
+    fields["mask"] = tuple(fields["mask"])
+    fields["secret"] = bytes(fields["secret"])
+    fields["old_secret"] = None if fields["old_secret"] is None else bytes(fields["old_secret"])
+    return Endpoint(**fields)

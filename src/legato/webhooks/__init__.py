@@ -1,0 +1,7 @@
+"""Events leave the house: signed, in order, at least once, with a memory."""
+
+from legato.webhooks.policy import Policy
+from legato.webhooks.service import Webhooks
+from legato.webhooks.signing import Signer, shown_secret, standard_headers
+
+__all__ = ["Policy", "Signer", "Webhooks", "shown_secret", "standard_headers"]

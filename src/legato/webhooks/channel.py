@@ -1,0 +1,108 @@
+"""An endpoint as this node knows it: how it fares, how many of its lanes are worked on, when it may be asked again."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from legato.outbound import Reason
+from legato.store.endpoints import Endpoint
+from legato.webhooks.policy import (
+    LANES_AT_ONCE,
+    MAX_RETRY_AFTER_SECONDS,
+    POISON_ATTEMPTS,
+    SUCCESSES_PER_LANE,
+    Outcome,
+    Policy,
+)
+
+# Successes are told to the store this often at the most: they are many, and the poison rule looks here first.
+TELL_SECONDS: Final = 5.0
+
+
+class Channel:
+    """One endpoint. ``working`` are the streams that are leased; ``endpoint`` is as it was read last."""
+
+    __slots__ = ("_began", "_errors", "_limit", "_policy", "_streak", "_told_at", "endpoint", "working")
+
+    def __init__(self, endpoint: Endpoint, policy: Policy) -> None:
+        self.endpoint = endpoint
+        self.working: set[str] = set()
+        self._policy = policy
+        self._limit = LANES_AT_ONCE
+        self._streak = 0  # successes since the limit was last changed
+        self._errors = 0  # answers other than success, since the last success
+        self._began = endpoint.due_at  # when this round of attempts began: what was sent earlier belongs to the last
+        self._told_at = 0.0
+
+    def room(self, now: float) -> int:
+        """How many more lanes may be worked on. One that fails is asked by one lane until it takes something."""
+        if self.endpoint.state != "active" or now < self.endpoint.due_at:
+            return 0
+        return max(0, (1 if self.endpoint.failures else self._limit) - len(self.working))
+
+    def read_again(self, stored: Endpoint) -> None:
+        """The endpoint as it stands in the store, where what this node knows of its health may be still to come."""
+        if stored.url != self.endpoint.url or stored.state != self.endpoint.state:
+            self.endpoint = stored  # somebody has changed it: what was known of the other is worth nothing
+            self._errors = 0
+            return
+        mine = self.endpoint
+        self.endpoint = replace(
+            stored,
+            due_at=max(stored.due_at, mine.due_at) if mine.failures else mine.due_at,
+            failures=mine.failures,
+            failing_since=mine.failing_since,
+            succeeded_at=max(stored.succeeded_at or 0.0, mine.succeeded_at or 0.0) or None,
+        )
+
+    def succeeded(self, now: float) -> dict[str, Any]:
+        """It took an event. What the store is to be told of that, nothing most of the time."""
+        was_failing = self.endpoint.failing_since is not None
+        self._errors = 0
+        self._streak += 1
+        if self._streak >= SUCCESSES_PER_LANE and self._limit < LANES_AT_ONCE:
+            self._limit, self._streak = self._limit + 1, 0
+        health: dict[str, Any] = {"succeeded_at": now}
+        if was_failing:
+            health |= {"failures": 0, "failing_since": None, "due_at": 0.0, "why": None}
+        self.endpoint = replace(self.endpoint, **health)
+        if not was_failing and now - self._told_at < TELL_SECONDS:
+            return {}
+        self._told_at = now
+        return health
+
+    def failed(self, outcome: Outcome, begun: float, now: float, chance: float, *, waits: bool) -> dict[str, Any]:
+        """It did not take an event. ``waits``: nothing is sent to it for a while, other lanes' events included.
+
+        What the store is to be told. Failures of attempts that were under way together count as one.
+        """
+        self._errors += 1
+        self._streak = 0
+        health: dict[str, Any] = {"failing_since": self.endpoint.failing_since or begun, "why": outcome.told}
+        if waits or self._errors >= POISON_ATTEMPTS:
+            health |= self._wait(outcome, begun, now, chance)
+        if now - health["failing_since"] >= self._policy.give_up:
+            health |= {"state": "disabled", "why": f"took nothing for days; the last attempt: {outcome.told}"}
+        self.endpoint = replace(self.endpoint, **health)
+        return health
+
+    def gone(self) -> dict[str, Any]:
+        """It answered that it is no more. What the store is to be told."""
+        health: dict[str, Any] = {"state": "disabled", "why": "answered 410 Gone"}
+        self.endpoint = replace(self.endpoint, **health)
+        return health
+
+    def _wait(self, outcome: Outcome, begun: float, now: float, chance: float) -> dict[str, Any]:
+        is_slow = outcome.failure is not None and outcome.failure.reason is Reason.TIMEOUT
+        if outcome.status == 429 or is_slow:
+            self._limit = max(1, self._limit // 2)
+        if begun < self._began:
+            return {}
+        failures = self.endpoint.failures + 1
+        patience = self._policy.wait(failures, chance)
+        if outcome.retry_after is not None:
+            patience = max(patience, min(outcome.retry_after, MAX_RETRY_AFTER_SECONDS))
+        self._began = now + patience
+        return {"failures": failures, "due_at": self._began}

@@ -1,0 +1,133 @@
+"""One event, one endpoint, one request: built, signed, sent, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Final, Literal
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import msgspec
+from msgspec.structs import replace
+
+from legato.dialects import for_webhook
+from legato.events.envelope import Event
+from legato.events.moment import Clock
+from legato.outbound import Outbound, OutboundError
+from legato.store.attempts import Attempt
+from legato.store.endpoints import Endpoint
+from legato.webhooks.policy import Outcome
+from legato.webhooks.signing import Signer, standard_headers
+
+# A receiver puts events into a queue of its own and answers; who works while we wait holds up its own lane.
+CONNECT_SECONDS: Final = 3.0
+TOTAL_SECONDS: Final = 10.0
+# What is kept of an answer, for whoever looks for what went wrong.
+ANSWER_BYTES: Final = 2_048
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """How an attempt ended, how long it took, and the first bytes of the answer."""
+
+    outcome: Outcome
+    seconds: float
+    answer: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request as it goes out."""
+
+    method: Literal["GET", "POST"]
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Sender:
+    """Sends events. It keeps nothing: who calls decides what an outcome means."""
+
+    def __init__(self, outbound: Outbound, signer: Signer, clock: Clock, steady: Callable[[], float]) -> None:
+        """``steady`` is a clock in seconds that is never set."""
+        self._outbound = outbound
+        self._signer = signer
+        self._clock = clock
+        self._steady = steady
+
+    def prepare(self, endpoint: Endpoint, event: Event, known_by: str) -> Prepared:
+        """The request that tells ``endpoint`` of ``event``, signed for this moment."""
+        if endpoint.params:
+            event = replace(event, params={**endpoint.params, **(event.params or {})})
+        payload = for_webhook(event)
+        now = self._clock.now()
+        is_get = endpoint.method == "GET"
+        body = b"" if is_get else payload
+        headers = standard_headers(known_by, body, now, endpoint.secrets_at(now))
+        if endpoint.signed:
+            headers["Authorization"] = self._signer.bearer(event.application_id, body, now, hashed=not is_get)
+        if is_get:
+            return Prepared("GET", _with_query(endpoint.url, payload), headers, b"")
+        headers["Content-Type"] = "application/json"
+        return Prepared("POST", endpoint.url, headers, body)
+
+    async def send(self, endpoint: Endpoint, event: Event, known_by: str) -> Sent:
+        """One attempt. Whatever goes wrong is an outcome, never an exception."""
+        prepared = self.prepare(endpoint, event, known_by)
+        begun = self._steady()
+        try:
+            answer = await self._outbound.request(
+                prepared.method,
+                prepared.url,
+                headers=prepared.headers,
+                body=prepared.body,
+                connect_seconds=CONNECT_SECONDS,
+                total_seconds=TOTAL_SECONDS,
+                max_answer=ANSWER_BYTES,
+            )
+        except OutboundError as failure:
+            return Sent(Outcome(failure=failure), self._steady() - begun)
+        patience = _retry_after(answer.headers.get("retry-after"), self._clock.now())
+        return Sent(Outcome(answer.status, retry_after=patience), answer.seconds, answer.body)
+
+
+def attempt_of(endpoint_id: str, known_by: str, stream: str, event_type: str, begun: float, sent: Sent) -> Attempt:
+    """An attempt as the log of attempts keeps it."""
+    failure = sent.outcome.failure
+    return Attempt(
+        endpoint_id=endpoint_id,
+        webhook_id=known_by,
+        stream=stream,
+        event_type=event_type,
+        at=begun,
+        seconds=sent.seconds,
+        status=sent.outcome.status,
+        error=None if failure is None else str(failure),
+        answer=sent.answer,
+    )
+
+
+def _with_query(url: str, payload: bytes) -> str:
+    """The event's fields as a query beside the URL's own; what is no text is JSON there."""
+    fields = msgspec.json.decode(payload)
+    written = {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in fields.items()
+        if value is not None
+    }
+    parts = urlsplit(url)
+    query = "&".join(filter(None, (parts.query, urlencode(written))))
+    return urlunsplit(parts._replace(query=query, fragment=""))
+
+
+def _retry_after(value: str | None, now: float) -> float | None:
+    """Seconds to wait (RFC 9110 10.2.3: a number of them, or a date); None when the endpoint does not say."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (TypeError, ValueError, OverflowError):
+        return None

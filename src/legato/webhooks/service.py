@@ -1,0 +1,101 @@
+"""The room, wired: what the application starts, taps the log with, and stops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from legato.events.catalogue import EventType, Storage
+from legato.events.envelope import Event
+from legato.events.ids import IdSource
+from legato.events.moment import Clock
+from legato.outbound import Outbound
+from legato.store.attempts import Attempt
+from legato.store.endpoints import Endpoint
+from legato.webhooks.dispatcher import Dispatcher
+from legato.webhooks.ledger import Reading, Writing
+from legato.webhooks.policy import Policy
+from legato.webhooks.sender import Sender, attempt_of
+from legato.webhooks.signals import Signals
+from legato.webhooks.signing import Signer
+
+
+class Told(Protocol):
+    """What the log tells its taps (``legato.log.Delivery``)."""
+
+    @property
+    def event(self) -> Event:
+        """The event."""
+        ...
+
+    @property
+    def entry(self) -> EventType:
+        """Its type's entry in the catalogue."""
+        ...
+
+
+class Webhooks:
+    """Everything that is posted to applications."""
+
+    def __init__(
+        self,
+        *,
+        read: Reading,
+        write: Writing,
+        outbound: Outbound,
+        signer: Signer,
+        clock: Clock,
+        ids: IdSource,
+        policy: Policy | None = None,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``read`` and ``write`` are the log's ``read`` and ``transact``."""
+        self.sender = Sender(outbound, signer, clock, steady)
+        self.dispatcher = Dispatcher(
+            node=ids.uuid(), read=read, write=write, sender=self.sender, clock=clock, policy=policy
+        )
+        self.signals = Signals(read, self.sender, ids)
+        self._outbound = outbound
+        self._clock = clock
+        self._ids = ids
+
+    async def start(self, *, alone: bool) -> None:
+        """Begins to send. ``alone``: no other process has the database."""
+        await self.dispatcher.start(alone=alone)
+        self.signals.start()
+
+    async def close(self) -> None:
+        """Stops sending; what is under way is waited for a little. The log must still be running."""
+        await self.signals.close()
+        await self.dispatcher.close()
+        await self._outbound.close()
+
+    def hear(self, told: Sequence[Told]) -> None:
+        """The log's tap: whose lanes have moved, and signals that pass."""
+        moved: set[str] = set()
+        for each in told:
+            event = each.event
+            if event.id is not None and event.conversation_id is not None:
+                moved.update((event.application_id, event.conversation_id))
+            elif each.entry.storage is Storage.APPLICATION:
+                moved.add(event.application_id)
+                if event.type == "conversation:created":
+                    self.dispatcher.appeared(str(event.body.get("id")))
+            elif each.entry.best_effort:
+                self.signals.offer(event)
+            if event.type == "conversation:updated" and event.conversation_id is not None:
+                self.dispatcher.appeared(event.conversation_id)
+        if moved:
+            self.dispatcher.heard(moved)
+
+    async def try_out(self, endpoint: Endpoint, event: Event) -> Attempt:
+        """One attempt outside of every lane, whatever state the endpoint is in. It changes nothing."""
+        known_by, begun = f"TST-{self._ids.uuid()}", self._clock.now()
+        sent = await self.sender.send(endpoint, event, known_by)
+        return attempt_of(endpoint.id, known_by, known_by, event.type, begun, sent)
+
+    def changed(self, endpoint_id: str) -> None:
+        """An endpoint was made, changed, paused, resumed or removed."""
+        self.signals.forget(endpoint_id)
+        self.dispatcher.changed(endpoint_id)

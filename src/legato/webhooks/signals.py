@@ -1,0 +1,86 @@
+"""Webhooks of what is kept nowhere: typing, ephemeral events. Sent once, as soon as may be, and forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from functools import partial
+from typing import Final
+
+from legato.events.envelope import Event
+from legato.events.ids import IdSource
+from legato.store.endpoints import Endpoint, read_endpoint
+from legato.webhooks.ledger import Reading
+from legato.webhooks.sender import Sender
+
+log = logging.getLogger(__name__)
+
+# Signals that wait to be sent; past it the oldest are dropped. They are worth nothing when they are late.
+MAX_WAITING: Final = 1_000
+# Requests under way at a time. An endpoint that is slow holds up these and no lane.
+AT_ONCE: Final = 32
+# How long an endpoint, or that there is none, is remembered.
+REMEMBERED_SECONDS: Final = 5.0
+MAX_REMEMBERED: Final = 10_000
+
+
+class Signals:
+    """Sends each signal to its application's endpoint and its conversation's, if those are well."""
+
+    def __init__(self, read: Reading, sender: Sender, ids: IdSource) -> None:
+        self._read = read
+        self._sender = sender
+        self._ids = ids
+        self._waiting: deque[Event] = deque(maxlen=MAX_WAITING)
+        self._bell = asyncio.Event()
+        self._workers: list[asyncio.Task[None]] = []
+        self._endpoints: OrderedDict[str, tuple[float, Endpoint | None]] = OrderedDict()
+        self.dropped = 0
+
+    def start(self) -> None:
+        """Begins to send."""
+        self._workers = [asyncio.create_task(self._work(), name="webhook signals") for _ in range(AT_ONCE)]
+
+    async def close(self) -> None:
+        """Stops; what waits is dropped."""
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def offer(self, event: Event) -> None:
+        """A signal has passed."""
+        if len(self._waiting) == MAX_WAITING:
+            self.dropped += 1
+        self._waiting.append(event)
+        self._bell.set()
+
+    def forget(self, endpoint_id: str) -> None:
+        """The endpoint was changed."""
+        self._endpoints.pop(endpoint_id, None)
+
+    async def _work(self) -> None:
+        while True:
+            while not self._waiting:
+                self._bell.clear()
+                await self._bell.wait()
+            event = self._waiting.popleft()
+            try:
+                for owner in (event.application_id, event.conversation_id):
+                    endpoint = None if owner is None else await self._endpoint(owner)
+                    if endpoint is not None and endpoint.state == "active" and endpoint.wants(event.type):
+                        await self._sender.send(endpoint, event, f"SIG-{self._ids.uuid()}")
+            except Exception:
+                log.exception("a signal could not be sent")
+
+    async def _endpoint(self, owner: str) -> Endpoint | None:
+        now = asyncio.get_running_loop().time()
+        known = self._endpoints.get(owner)
+        if known is not None and now - known[0] < REMEMBERED_SECONDS:
+            return known[1]
+        found = await self._read(partial(read_endpoint, endpoint_id=owner))
+        self._endpoints[owner] = (now, found)
+        self._endpoints.move_to_end(owner)
+        while len(self._endpoints) > MAX_REMEMBERED:
+            self._endpoints.popitem(last=False)
+        return found

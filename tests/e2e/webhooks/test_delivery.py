@@ -1,0 +1,84 @@
+"""Events leave the house: in order, at least once, under a stable id, whatever the receiver does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from legato.testing.receiver import Received
+
+from .conftest import Scene
+
+
+def of(requests: list[Received], cid: str) -> list[Received]:
+    """What was told of a conversation's log."""
+    return [each for each in requests if each.event.get("conversation_id") == cid and "id" in each.event]
+
+
+def test_every_event_of_a_conversation_is_posted_once_in_the_order_of_its_log(scene: Scene) -> None:
+    cid = scene.conversation()
+    last = [scene.text(cid, f"text {number}") for number in range(20)][-1]
+    found = of(scene.receiver.until(lambda r: len(of(r, cid)) >= last, "all are told"), cid)
+    assert [each.event["id"] for each in found] == list(range(1, last + 1))
+    assert [each.id for each in found] == [f"{cid}_{event_id}" for event_id in range(1, last + 1)]
+    log = scene.log(cid)
+    assert [(each.event["type"], each.event["body"]) for each in found] == [(one["type"], one["body"]) for one in log]
+    assert {each.method for each in found} == {"POST"}
+    assert {each.headers["content-type"] for each in found} == {"application/json"}
+
+
+def test_a_conversation_is_announced_and_its_end_is_told(scene: Scene) -> None:
+    cid = scene.conversation(name="room", display_name="Room")
+    scene.ask("DELETE", f"/v1/conversations/{cid}", status=204)
+
+    def told(requests: list[Received]) -> list[dict[str, Any]]:
+        return [each.event for each in requests if each.event["type"].startswith("conversation:")]
+
+    found = told(scene.receiver.until(lambda r: len(told(r)) == 2, "both are told"))
+    assert [each["type"] for each in found] == ["conversation:created", "conversation:deleted"]
+    assert [each["body"]["id"] for each in found] == [cid, cid]
+    assert not any("id" in each or "conversation_id" in each for each in found)
+
+
+def test_typing_and_ephemeral_events_are_told_although_no_log_has_them(scene: Scene) -> None:
+    cid = scene.conversation()
+    token = scene.application.token("alice")
+    for body in ({"type": "text:typing:on", "body": {}}, {"type": "ephemeral", "body": {"cursor": 7}}):
+        answer = scene.server.request("POST", f"/v1/conversations/{cid}/events", body, token=token)
+        assert answer.status in (200, 201), answer
+    kinds = {"text:typing:on", "ephemeral"}
+    scene.receiver.until(lambda r: kinds <= {each.event["type"] for each in r}, "both are told")
+
+
+def test_what_fails_is_tried_again_and_everything_arrives_in_order(scene: Scene) -> None:
+    cid = scene.conversation()
+    for answer in ("500", "garbage", "hangup"):
+        scene.receiver.behave(answer)
+        before = len(scene.receiver.requests())
+        scene.text(cid, answer)
+        scene.receiver.until(lambda r, n=before: len(r) > n, f"it meets {answer}")
+        scene.receiver.behave("ok")
+        last = scene.text(cid, "after it")
+        scene.receiver.until(
+            lambda r, n=last: any(each.event.get("id") == n and each.answered == "ok" for each in r), "it goes on"
+        )
+    accepted = [each.event["id"] for each in of(scene.receiver.accepted(), cid)]
+    assert accepted == list(range(1, len(accepted) + 1))
+
+
+def test_an_event_that_is_refused_while_others_are_taken_becomes_a_dead_letter(scene: Scene) -> None:
+    poisoned, healthy = scene.conversation(), scene.conversation()
+    scene.receiver.behave("500", only="poison")
+    bad = scene.text(poisoned, "poison")
+    after = scene.text(poisoned, "wholesome")
+
+    def goes_on(requests: list[Received]) -> bool:
+        scene.text(healthy, "meanwhile")
+        return any(each.event.get("id") == after for each in of(requests, poisoned))
+
+    scene.receiver.until(goes_on, "the lane goes on")
+    attempts = [each for each in of(scene.receiver.requests(), poisoned) if each.event["id"] == bad]
+    assert len(attempts) >= 5
+    assert {each.id for each in attempts} == {f"{poisoned}_{bad}"}
+    [letter] = scene.ask("GET", f"/v1/webhooks/{scene.application.id}/dead-letters")["_embedded"]["dead_letters"]
+    assert (letter["webhook_id"], letter["status"], letter["reason"]) == (f"{poisoned}_{bad}", 500, "answered 500")
+    assert len(of(scene.receiver.accepted(), healthy)) > 1

@@ -1,0 +1,176 @@
+"""An endpoint's life: paused, resumed, throttled, gone, forbidden; what was given up is sent again."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+import pytest
+
+from legato.testing.receiver import Received, Receiver
+
+from .conftest import Scene
+from .test_delivery import of
+
+
+def path(scene: Scene, rest: str = "") -> str:
+    """Of the application's endpoint."""
+    return f"/v1/webhooks/{scene.application.id}{rest}"
+
+
+def arrives(scene: Scene, cid: str, event_id: int) -> list[Received]:
+    """Waits for an event of a conversation to be taken."""
+    return scene.receiver.until(
+        lambda r: any(each.event.get("id") == event_id and each.answered == "ok" for each in of(r, cid)), "it arrives"
+    )
+
+
+def test_what_happens_while_an_endpoint_is_paused_is_told_when_it_is_resumed(scene: Scene) -> None:
+    cid = scene.conversation()
+    arrives(scene, cid, scene.text(cid, "before"))
+    assert scene.ask("POST", path(scene, "/pause"))["state"] == "paused"
+    heard = len(scene.receiver.requests())
+    last = [scene.text(cid, f"meanwhile {number}") for number in range(3)][-1]
+    assert scene.endpoint()["backlog"] == {"events": 3, "streams": 1}
+    assert len(scene.receiver.requests()) == heard
+    assert scene.ask("POST", path(scene, "/resume"))["state"] == "active"
+    found = arrives(scene, cid, last)
+    assert [each.event["id"] for each in of(found, cid)] == list(range(1, last + 1))
+
+
+def test_an_endpoint_that_is_gone_is_disabled_and_can_be_resumed(scene: Scene) -> None:
+    cid = scene.conversation()
+    scene.receiver.behave("410")
+    scene.text(cid, "to nobody")
+    scene.receiver.until(lambda r: any(each.answered == "410" for each in r), "it is asked")
+    scene.until_endpoint(lambda it: it["state"] == "disabled")
+    assert scene.endpoint()["why"] == "answered 410 Gone"
+    scene.receiver.behave("ok")
+    last = scene.text(cid, "to nobody either")
+    scene.ask("POST", path(scene, "/resume"))
+    arrives(scene, cid, last)
+
+
+def test_an_endpoint_that_asks_for_patience_is_given_it(scene: Scene) -> None:
+    cid = scene.conversation()
+    arrives(scene, cid, scene.text(cid, "before"))
+    scene.receiver.behave("503", retry_after="600")
+    last = scene.text(cid, "later")
+    found = scene.until_endpoint(lambda it: "waits_until" in it)
+    assert found["why"] == "answered 503"
+    scene.receiver.behave("ok")
+    assert not any(each.event.get("id") == last and each.answered == "ok" for each in scene.receiver.requests())
+    scene.ask("POST", path(scene, "/resume"))
+    arrives(scene, cid, last)
+
+
+def test_attempts_are_kept_with_status_latency_and_answer(scene: Scene) -> None:
+    cid = scene.conversation()
+    scene.receiver.behave("404")
+    event_id = scene.text(cid, "lost")
+    scene.receiver.until(lambda r: any(each.answered == "404" for each in r), "it is refused")
+    scene.receiver.behave("ok")
+    arrives(scene, cid, event_id)
+    query = f"/attempts?webhook_id={cid}_1"
+
+    def attempts() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = scene.ask("GET", path(scene, query))["_embedded"]["attempts"]
+        return found
+
+    scene.until(lambda: attempts() and attempts()[0].get("status") == 200, "the last attempt is written down")
+    statuses = [each["status"] for each in attempts()]
+    assert statuses == [200, *[404] * (len(statuses) - 1)]
+    assert all(each["event_type"] == "member:joined" and each["seconds"] > 0 for each in attempts())
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9/",
+        "http://0x7f.1:9/",
+        "http://[::ffff:127.0.0.1]:9/",
+        "http://localhost:9/",
+        "http://169.254.169.254/",
+    ],
+)
+def test_a_forbidden_address_is_a_dead_letter_that_says_so(strict_scene: Scene, url: str) -> None:
+    scene = strict_scene
+    scene.point_at(url)
+    cid = scene.conversation()
+    letters = scene.until(
+        lambda: scene.ask("GET", path(scene, "/dead-letters"))["_embedded"]["dead_letters"], "it is put aside"
+    )
+    assert all("address" in each["reason"] for each in letters), letters
+    assert cid
+
+
+def test_dead_letters_are_sent_again_under_the_ids_they_had(scene: Scene) -> None:
+    cid, other = scene.conversation(), scene.conversation()
+    scene.receiver.behave("500", only="poison")
+    bad = [scene.text(cid, f"poison {number}") for number in range(2)]
+
+    def letters() -> list[dict[str, Any]]:
+        scene.text(other, "meanwhile")
+        found: list[dict[str, Any]] = scene.ask("GET", path(scene, "/dead-letters"))["_embedded"]["dead_letters"]
+        return found
+
+    scene.until(lambda: len(letters()) == 2, "both are put aside", 60)
+    scene.receiver.behave("ok")
+    assert scene.ask("POST", path(scene, "/replay"), {"since": "2026-01-01T00:00:00Z"}, 202) == {"events": 2}
+    arrives(scene, cid, bad[-1])
+    again = [each for each in of(scene.receiver.accepted(), cid) if each.event["id"] in bad]
+    assert [(each.id, each.event["id"]) for each in again] == [(f"{cid}_{event_id}", event_id) for event_id in bad]
+    assert all("replayed_at" in each for each in letters())
+
+
+def test_a_range_of_a_log_is_sent_again(scene: Scene) -> None:
+    cid = scene.conversation()
+    last = [scene.text(cid, f"text {number}") for number in range(5)][-1]
+    arrives(scene, cid, last)
+    before = len(scene.receiver.requests())
+    body = {"conversation_id": cid, "start_id": 2, "end_id": 4}
+    assert scene.ask("POST", path(scene, "/replay"), body, 202) == {"events": 3}
+    scene.receiver.until(lambda r: len(r) >= before + 3, "they come again")
+    assert [each.event["id"] for each in scene.receiver.requests(before)] == [2, 3, 4]
+
+
+def test_an_example_is_sent_on_request_and_the_answer_tells_what_came_of_it(scene: Scene) -> None:
+    told = scene.ask("POST", path(scene, "/test"), {"type": "member:joined"})
+    assert (told["status"], told["event_type"]) == (200, "member:joined")
+    [request] = scene.receiver.requests()
+    assert request.event["params"] == {"test": True}
+    scene.receiver.behave("hangup")
+    assert "error" in scene.ask("POST", path(scene, "/test"), {})
+
+
+def test_a_get_webhook_has_the_event_in_its_query(scene: Scene) -> None:
+    scene.point_at(scene.receiver.url + "?tenant=7", method="GET")
+    cid = scene.conversation()
+    event_id = scene.text(cid, "hello")
+    found = scene.receiver.until(lambda r: any(f"&id={event_id}&" in each.query for each in r), "it is told")[-1]
+    fields = {name: values[0] for name, values in parse_qs(found.query).items()}
+    assert (found.method, found.body, fields["tenant"], fields["type"]) == ("GET", b"", "7", "text")
+    assert msgspec.json.decode(fields["body"]) == {"text": "hello"}
+
+
+def test_a_conversation_tells_its_callback_what_its_mask_names(scene: Scene, receiver: Receiver) -> None:
+    callback = {"url": f"{receiver.url}/callback", "event_mask": "text member:*", "params": {"tenant": 7}}
+    cid = scene.conversation(callback=callback)
+    scene.ask("POST", f"/v1/conversations/{cid}/events", {"type": "custom:order", "body": {"n": 1}}, 201)
+    last = scene.text(cid, "hello")
+
+    def told(requests: list[Received]) -> list[Received]:
+        return [each for each in requests if each.path == "/hook/callback"]
+
+    found = told(receiver.until(lambda r: any(each.event["id"] == last for each in told(r)), "the callback is told"))
+    assert [each.event["type"] for each in found] == ["member:joined", "text"]
+    assert all(each.event["params"] == {"tenant": 7} for each in found)
+
+
+def test_another_applications_endpoint_does_not_exist(scene: Scene) -> None:
+    stranger = scene.server.application()
+    answer = scene.server.request("GET", path(scene), token=stranger.token())
+    assert (answer.status, answer.body["code"]) == (404, "webhook:error:not-found")
+    assert scene.server.request("GET", path(scene), token=scene.application.token("alice")).status in (401, 403)

@@ -1,0 +1,138 @@
+"""What an answer means: for the event, its lane and its endpoint."""
+
+from __future__ import annotations
+
+import pytest
+
+from legato.outbound import OutboundError, Reason
+from legato.store.endpoints import Endpoint
+from legato.webhooks.channel import Channel
+from legato.webhooks.policy import LANES_AT_ONCE, Outcome, Policy, Verdict
+
+POLICY = Policy()
+NOW = 1_000_000.0
+
+
+def judge(
+    outcome: Outcome, *, attempts: int = 1, failing_for: float = 0.0, succeeded_at: float | None = None
+) -> Verdict:
+    """The verdict of the default policy."""
+    return POLICY.judge(outcome, attempts=attempts, failing_since=NOW - failing_for, succeeded_at=succeeded_at, now=NOW)
+
+
+def failed(reason: Reason) -> Outcome:
+    """No answer."""
+    return Outcome(failure=OutboundError(reason, "There was no answer."))
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+def test_every_success_delivers(status: int) -> None:
+    assert judge(Outcome(status)) is Verdict.DELIVERED
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 404, 500, 502])
+def test_an_error_makes_its_lane_wait_and_no_other(status: int) -> None:
+    assert judge(Outcome(status)) is Verdict.LANE_WAITS
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_who_asks_for_patience_is_given_it_as_a_whole(status: int) -> None:
+    assert judge(Outcome(status)) is Verdict.ENDPOINT_WAITS
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.CLOSED, Reason.PROTOCOL]
+)
+def test_an_endpoint_that_does_not_answer_waits_as_a_whole(reason: Reason) -> None:
+    assert judge(failed(reason)) is Verdict.ENDPOINT_WAITS
+
+
+def test_what_is_our_own_doing_is_not_held_against_the_endpoint() -> None:
+    assert judge(failed(Reason.BUSY)) is Verdict.LANE_WAITS
+
+
+@pytest.mark.parametrize("reason", [Reason.FORBIDDEN_ADDRESS, Reason.BAD_URL, Reason.BAD_HEADER])
+def test_what_can_never_be_sent_is_a_dead_letter_at_once(reason: Reason) -> None:
+    assert judge(failed(reason)) is Verdict.DEAD
+
+
+def test_410_is_the_end_of_an_endpoint() -> None:
+    assert judge(Outcome(410)) is Verdict.GONE
+
+
+@pytest.mark.parametrize(
+    ("attempts", "failing_for", "succeeded_after", "verdict"),
+    [
+        (5, 120.0, True, Verdict.DEAD),
+        (4, 120.0, True, Verdict.LANE_WAITS),
+        (5, 119.0, True, Verdict.LANE_WAITS),
+        (5, 120.0, False, Verdict.LANE_WAITS),
+    ],
+)
+def test_five_errors_over_two_minutes_are_poison_if_other_events_are_taken(
+    attempts: int, failing_for: float, succeeded_after: bool, verdict: Verdict
+) -> None:
+    succeeded_at = NOW - 1 if succeeded_after else NOW - failing_for - 1
+    assert judge(Outcome(500), attempts=attempts, failing_for=failing_for, succeeded_at=succeeded_at) is verdict
+
+
+def test_five_attempts_fit_into_two_minutes_and_later_ones_are_spread_over_days() -> None:
+    waits = [POLICY.wait(failures, 0.0) for failures in range(1, 14)]
+    assert sum(waits[:4]) == 120.0
+    assert waits == sorted(waits)
+    assert waits[-1] == waits[-2] == 86_400.0
+
+
+def test_chance_only_makes_a_wait_longer() -> None:
+    assert POLICY.wait(1, 0.0) < POLICY.wait(1, 1.0) <= POLICY.wait(1, 0.0) * 1.2
+
+
+def channel(**fields: object) -> Channel:
+    """An endpoint that is well unless ``fields`` say otherwise."""
+    return Channel(Endpoint(id="a", application_id="a", url="https://hook.example/", **fields), POLICY)  # type: ignore[arg-type]
+
+
+def test_an_endpoint_that_fails_is_asked_by_one_lane_until_it_takes_something() -> None:
+    it = channel()
+    assert it.room(NOW) == LANES_AT_ONCE
+    it.failed(Outcome(503), NOW, NOW, 0.0, waits=True)
+    assert it.room(NOW + 4.9) == 0
+    assert it.room(NOW + 5.0) == 1
+    it.succeeded(NOW + 5.0)
+    assert it.room(NOW + 5.0) == LANES_AT_ONCE
+
+
+def test_attempts_that_were_under_way_together_fail_as_one() -> None:
+    it = channel()
+    for _ in range(LANES_AT_ONCE):
+        it.failed(failed(Reason.CONNECT), NOW, NOW + 1, 0.0, waits=True)
+    assert (it.endpoint.failures, it.endpoint.due_at) == (1, NOW + 6)
+
+
+def test_an_endpoint_that_answers_every_event_with_an_error_waits_as_a_whole_too() -> None:
+    it = channel()
+    for attempt in range(5):
+        it.failed(Outcome(500), NOW + attempt, NOW + attempt, 0.0, waits=False)
+    assert it.endpoint.due_at > NOW
+
+
+def test_slow_answers_and_429_halve_what_an_endpoint_is_sent_at_a_time() -> None:
+    it = channel()
+    it.failed(Outcome(429), NOW, NOW, 0.0, waits=True)
+    it.succeeded(NOW + 10)
+    assert it.room(NOW + 10) == LANES_AT_ONCE // 2
+    for _ in range(100):
+        it.succeeded(NOW + 11)
+    assert it.room(NOW + 11) == LANES_AT_ONCE
+
+
+def test_retry_after_is_kept_when_it_is_longer_than_the_schedule() -> None:
+    it = channel()
+    it.failed(Outcome(503, retry_after=60.0), NOW, NOW, 0.0, waits=True)
+    assert it.endpoint.due_at == NOW + 60
+
+
+def test_an_endpoint_that_takes_nothing_for_days_is_disabled() -> None:
+    it = channel(failing_since=NOW - POLICY.give_up)
+    told = it.failed(failed(Reason.DNS), NOW, NOW, 0.0, waits=True)
+    assert (told["state"], it.room(NOW + 1e9)) == ("disabled", 0)
