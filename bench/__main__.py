@@ -17,7 +17,7 @@ import sqlalchemy
 import uvicorn
 
 import legato
-from bench import crowd, long_log, machine, report, rooms, stores
+from bench import crowd, long_log, machine, report, rooms, stores, webhooks
 from bench.fleet import BUILD, HERE, build
 from bench.measure import Result, Row, Scenario
 from bench.peers import measured as peers
@@ -41,6 +41,8 @@ SCENARIOS: Final = (
     (crowd.crowd, (crowd.MEMORY, crowd.SESSION_MEMORY, crowd.CONNECTS)),
     (crowd.restart, (crowd.RESTART,)),
     (rooms.rest_append, (rooms.APPEND, rooms.APPEND_P99)),
+    (webhooks.deliveries, (webhooks.WEBHOOKS,)),
+    (webhooks.lanes, (webhooks.LANES,)),
 )
 STORES: Final = ((stores.sqlite, (stores.SQLITE,)), (stores.postgres, (stores.POSTGRES,)))
 

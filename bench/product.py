@@ -36,6 +36,8 @@ SETTINGS: Final = {
     "LEGATO_USER_BURST": "10000",
     "LEGATO_APPLICATION_RATE": "100000",
     "LEGATO_APPLICATION_BURST": "100000",
+    # The receiver of webhooks is on this machine.
+    "LEGATO_DANGEROUS_ALLOW_PRIVATE_ADDRESSES": "true",
 }
 WORLD: Final = BUILD / "world"
 SETUP_CONNECTIONS: Final = 8
@@ -71,6 +73,14 @@ class Product:
     def stop(self) -> None:
         """Ends it in order."""
         self._server.stop()
+
+    def set_event_url(self, application_id: str, url: str) -> None:
+        """The application's events are posted there from now on."""
+        rtc = {"webhooks": {"event_url": {"address": url, "http_method": "POST"}}, "signed_callbacks": True}
+        body = {"name": "bench", "capabilities": {"rtc": rtc}}
+        answer = self._server.request("PUT", f"/v2/applications/{application_id}", body, basic=True)
+        if answer.status != 200:
+            raise SystemExit(f"The event URL could not be set: {answer}")
 
     def application(self) -> Application:
         """A new application."""
