@@ -12,15 +12,13 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from legato.api.decode import NO_NUL, URI, invalid
 from legato.conversations import ConversationState
+from legato.conversations.bounds import MAX_CONVERSATION_DATA, MAX_CONVERSATION_NAME, MAX_USER_DATA, bounded
 from legato.conversations.user import MAX_DISPLAY_NAME, MAX_NAME
 from legato.events.envelope import JsonObject
+from legato.events.ids import is_id
 from legato.events.refusal import InvalidInput
 
-MAX_CONVERSATION_NAME: Final = 100
 MAX_IMAGE_URL: Final = 2_048
-# A user's custom data is part of every event the user makes.
-MAX_USER_DATA: Final = 4_096
-MAX_CONVERSATION_DATA: Final = 16_384
 # A member's channel and media are part of every event about it.
 MAX_MEMBER_DATA: Final = 4_096
 MAX_PARAMS: Final = 4_096
@@ -251,6 +249,9 @@ def changed_user(body: UserChanges) -> JsonObject:
 def changed_conversation(body: ConversationFields) -> JsonObject:
     """The fields of a conversation that the body sets; null clears. Raises InvalidInput."""
     changes = given(body, "name", "display_name", "image_url")
+    if body.name is not UNSET and is_id(body.name, "CON"):
+        # Nobody would find the conversation by that name: a path that looks like an id is taken for one.
+        raise InvalidInput.of("name", "must not be the id of a conversation")
     if body.state is not UNSET:
         changes["state"] = ConversationState(body.state)
     if body.properties is not UNSET:
@@ -291,12 +292,3 @@ def _checked(value: JsonObject | None, kind: type, name: str) -> JsonObject | No
     except msgspec.ValidationError as error:
         raise invalid(error, below=name) from error
     return value
-
-
-def bounded(value: Any, bound: int) -> None:
-    """Raises InvalidInput (``custom-data:error:max-data-sum-limit-exceeded``) over ``bound`` bytes of JSON."""
-    if value is not None and len(msgspec.json.encode(value)) > bound:
-        raise InvalidInput(
-            f"Custom data must be at most {bound} bytes of JSON.",
-            code="custom-data:error:max-data-sum-limit-exceeded",
-        )

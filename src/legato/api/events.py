@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, field
 from sqlalchemy import Connection
 
-from legato.api.bodies import MAX_PARAMS, NewEvent, bounded
+from legato.api.bodies import MAX_PARAMS, NewEvent
 from legato.api.contract import Generation, Reply, Request, route
 from legato.api.finding import Finder
 from legato.api.history import EventWindow, read_history
@@ -17,6 +17,7 @@ from legato.api.paging import PageQuery, Turn
 from legato.api.render.views import EventView
 from legato.api.services import Services
 from legato.conversations import Conversation, DeleteEvent, PostEvent
+from legato.conversations.bounds import bounded
 from legato.conversations.posting import creatable
 from legato.dialects import Dialect, for_history, history_filter
 from legato.events import MAX_EVENT_ID

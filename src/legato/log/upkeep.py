@@ -7,7 +7,7 @@ import logging
 from functools import partial
 
 from legato.conversations import Caller, DeleteConversation
-from legato.events.refusal import NotFound
+from legato.events.refusal import NotFound, Overloaded
 from legato.log.log import Log
 from legato.store import erasure, lanes, upkeep
 from legato.store.attempts import forget_attempts
@@ -101,6 +101,10 @@ class Upkeep:
                 await self._log.submit(DeleteConversation(conversation_id=due.id, by=by, reason="ttl"))
             except NotFound:
                 log.info("a conversation ended before its ttl did")
+            except Overloaded:
+                raise  # the others would be refused too
+            except Exception:  # one that cannot end keeps no other from it
+                log.exception("a conversation could not be ended and will be tried again")
 
     async def _cut_logs(self) -> None:
         if self._retention is None:

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Row
 
 from legato.conversations import Conversation, ConversationState, Member, MemberState
+from legato.conversations.bounds import MAX_CONVERSATION_NAME
 from legato.events.envelope import Event, decode_event, encode_event
 from legato.events.moment import parse_iso
 
@@ -27,8 +28,7 @@ def conversation_row(state: Conversation) -> dict[str, Any]:
     return {
         "id": state.id,
         "application_id": state.application_id,
-        # A deleted conversation gives its name back; its id is no other's name.
-        "name": state.id if state.state is ConversationState.DELETED else state.name,
+        "name": _name_of_deleted(state.id) if state.state is ConversationState.DELETED else state.name,
         "display_name": state.display_name,
         "image_url": state.image_url,
         "state": state.state.value,
@@ -42,6 +42,11 @@ def conversation_row(state: Conversation) -> dict[str, Any]:
         "sequence": state.sequence,
         "epoch": state.epoch,
     }
+
+
+def _name_of_deleted(conversation_id: str) -> str:
+    """What a deleted conversation gives its name back for: longer than any name that a caller can choose."""
+    return conversation_id.ljust(MAX_CONVERSATION_NAME + 1, ".")
 
 
 def conversation_of(row: Row[Any], members: dict[str, Member], audience: tuple[str, ...]) -> Conversation:

@@ -19,12 +19,13 @@ from legato.conversations import (
     PostEvent,
     UpdateConversation,
 )
+from legato.conversations.bounds import MAX_CONVERSATION_NAME
 from legato.events.refusal import Conflict, Forbidden, NotFound, Overloaded, Refusal, Unavailable
 from legato.log import IdempotencyKey, Log
 from legato.store import Store
 from legato.store.events import EventQuery, TypeFilter, read_event, read_events, read_states
 from legato.store.resume import Want, missed_by
-from legato.store.schema import events, secrets
+from legato.store.schema import conversations, events, secrets
 from legato.store.upkeep import state_at
 
 
@@ -283,6 +284,18 @@ async def test_a_deleted_conversation_is_gone_and_gives_its_name_back(desk: Desk
     with pytest.raises(NotFound):
         await desk.post(cid, None, "custom:x", {})
     await desk.conversation("lobby")
+
+
+async def test_a_deleted_conversation_takes_a_name_that_nobody_has(desk: Desk) -> None:
+    cid = await desk.conversation("lobby")
+    await desk.conversation(cid)  # named as the id of another: what older servers let callers do
+    await desk.log.submit(DeleteConversation(conversation_id=cid, by=Caller(APPLICATION)))
+    with pytest.raises(NotFound):
+        await desk.log.conversation(cid, APPLICATION)
+    (name,) = await desk.log.read(
+        lambda c: c.execute(select(conversations.c.name).where(conversations.c.id == cid)).scalars()
+    )
+    assert len(name) > MAX_CONVERSATION_NAME
 
 
 async def test_another_application_sees_nothing(desk: Desk) -> None:

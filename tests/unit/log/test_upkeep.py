@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from tests.unit.log.conftest import APPLICATION, Desk
 
 from legato.conversations import Caller, ConversationState, DeleteConversation, MemberState, UpdateConversation
@@ -29,6 +29,21 @@ async def test_a_ttl_counts_from_the_last_event(desk: Desk) -> None:
     deleted = desk.heard[-1].event
     assert deleted.type == "conversation:deleted"
     assert deleted.body["reason"] == "ttl"
+
+
+async def test_a_conversation_that_cannot_end_keeps_no_other_from_it(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, _sound = [await desk.conversation(properties={"ttl": ttl}) for ttl in (60, 61)]
+    row = conversations.c.id == broken
+    await desk.log.transact(lambda c: c.execute(update(conversations).where(row).values(timestamp={})).rowcount)
+    again = Desk(Log(desk.log.store, clock=desk.clock), desk.clock)  # one that has not seen it whole
+    await again.log.start()
+    desk.clock.time += 62
+    await Upkeep(again.log).once()
+    await again.log.close()
+    assert "could not be ended" in caplog.text
+    assert await desk.log.read(lambda c: list(c.execute(select(conversations.c.id)).scalars())) == [broken]
 
 
 async def test_retention_cuts_a_prefix_after_a_snapshot(desk: Desk) -> None:

@@ -111,6 +111,18 @@ async def test_a_second_conversation_of_a_name_is_refused(api: Stage, prefix: st
     assert (answer.status, answer.body["code"]) == (400, "conversation:error:duplicate-name")
 
 
+async def test_no_conversation_is_named_as_anothers_id(stored: Stage) -> None:
+    cid, other = await stored.conversation("room"), await stored.conversation("other")
+    for method, path in (
+        *(("POST", f"/{prefix}/conversations") for prefix in PREFIXES),
+        *(("PUT", f"/{prefix}/conversations/{other}") for prefix in PREFIXES),
+        *(("PATCH", f"/{prefix}/conversations/{other}") for prefix in NEW),
+    ):
+        answer = await stored.call(method, path, {"name": cid})
+        assert (answer.status, answer.body["code"]) == (400, "http:error:validation-fail"), path
+    assert (await stored.call("DELETE", f"/v1/conversations/{cid}")).status == 204
+
+
 @pytest.mark.parametrize(("method", "prefix"), [("PUT", p) for p in NEW] + [("PATCH", p) for p in NEW])
 async def test_a_change_merges_and_null_clears(stored: Stage, method: str, prefix: str) -> None:
     cid = await stored.conversation("room", display_name="Room", properties={"ttl": 60, "custom_data": {"a": 1}})
