@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from legato.conversations import Command, Conversation, Target, no_such_conversation
 from legato.events.envelope import Event, Person
@@ -169,32 +170,43 @@ class Log:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            waiting = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
-            try:
-                await self._commit(waiting)
-            except Exception as error:  # the store refused the whole batch: its callers are told, the next one is tried
-                if isinstance(error, Refusal):
-                    log.error("a batch of %d requests could not be committed: %s", len(waiting), error)
-                else:
-                    log.exception("a batch of %d requests could not be committed", len(waiting))
-                for one in waiting:
-                    if not one.future.done():
-                        one.future.set_exception(error)
+            await self._try([self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))])
+
+    async def _try(self, waiting: list[_Waiting]) -> None:
+        try:
+            await self._commit(waiting)
+        except Exception as error:  # the store refused them all: their callers are told, the next ones are tried
+            if isinstance(error, Refusal):
+                log.error("a batch of %d requests could not be committed: %s", len(waiting), error)
+            else:
+                log.exception("a batch of %d requests could not be committed", len(waiting))
+            for one in waiting:
+                if not one.future.done():
+                    one.future.set_exception(error)
 
     async def _commit(self, waiting: list[_Waiting]) -> None:
         for _attempt in range(MAX_STALE_RETRIES):
-            draft, outcomes = await self._decide(waiting)
             try:
-                first = await self._store(draft, waiting)
+                draft, outcomes = await self._decide(waiting)
+                first = await self._store(draft)
             except StaleStateError:
                 for conversation_id in draft.batch.heads:
                     self._memory.states.drop(conversation_id)
                 continue
+            except Exception as error:
+                if len(waiting) == 1 or isinstance(error, Refusal | OperationalError | InterfaceError):
+                    raise  # it is this one's doing, or the store's
+                break
             self._publish(draft, waiting)
             self._answer(waiting, outcomes)
             self._tell(list(draft.deliveries(first)))
             return
-        raise Overloaded("The conversation is busy on another node: try again in a moment.")
+        else:
+            raise Overloaded("The conversation is busy on another node: try again in a moment.")
+        # It is one request's doing: halves of halves find it in a few commits, and it alone is told.
+        half = len(waiting) // 2
+        await self._try(waiting[:half])
+        await self._try(waiting[half:])
 
     async def _decide(self, waiting: list[_Waiting]) -> tuple[Draft, list[Receipt | Exception | None]]:
         requests = [(one.command, one.key) for one in waiting if one.command is not None]
@@ -219,7 +231,7 @@ class Log:
         draft.close()
         return draft, outcomes
 
-    async def _store(self, draft: Draft, waiting: list[_Waiting]) -> int:
+    async def _store(self, draft: Draft) -> int:
         if draft.batch.is_empty:
             return 0
         self._committing = True

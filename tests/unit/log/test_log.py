@@ -6,11 +6,13 @@ import asyncio
 
 import pytest
 from sqlalchemy import delete, insert, select
+from sqlalchemy.exc import IntegrityError
 from tests.unit.log.conftest import APPLICATION, Desk
 
 from legato.conversations import (
     MAX_MEMBERS,
     Caller,
+    CreateConversation,
     DeleteConversation,
     DeleteEvent,
     JoinMember,
@@ -396,3 +398,26 @@ async def test_a_command_that_cannot_be_decided_costs_its_neighbours_nothing(des
     )
     assert (good.event.id, late.event.id) == (2, 3)
     assert isinstance(bad, AttributeError)
+
+
+async def test_a_command_that_cannot_be_stored_costs_its_neighbours_nothing(desk: Desk) -> None:
+    cid, other, alice = await desk.conversation(), await desk.conversation(), desk.person("alice")
+    await desk.join(cid, alice)
+    # What no caller can send, for the API makes the ids: a second conversation of one id.
+    broken = CreateConversation(conversation_id=other, by=Caller(APPLICATION), name="again")
+    notes: list[int] = []
+    outcomes = await asyncio.gather(
+        *(desk.post(cid, alice, "text", {"text": str(n)}) for n in range(20)),
+        desk.log.submit(broken),
+        desk.log.transact(lambda connection: notes.append(connection.execute(select(1)).scalar_one())),
+        *(desk.post(cid, alice, "text", {"text": str(n)}) for n in range(20, 40)),
+        return_exceptions=True,
+    )
+    told = [one for one in outcomes if isinstance(one, Exception)]
+    assert [type(one) for one in told] == [IntegrityError]
+    assert outcomes.index(told[0]) == 20
+    assert notes[-1] == 1
+    assert [one.event.id for one in (*outcomes[:20], *outcomes[22:])] == list(range(2, 42))
+    stored = await desk.log.read(lambda c: read_events(c, EventQuery(cid, 100, start_id=2)))
+    assert [one.event.body["text"] for one in stored] == [str(n) for n in range(40)]
+    assert [each.event.id for each in desk.heard if each.event.id] == list(range(1, 42))
