@@ -16,6 +16,7 @@ from legato.api.render.views import SessionView
 from legato.api.services import Services
 from legato.api.times import Moment, moment
 from legato.conversations import MemberState
+from legato.conversations.bounds import MAX_USER_DATA, bounded
 from legato.conversations.user import User
 from legato.events.refusal import Refusal
 from legato.log import forget_user
@@ -137,6 +138,7 @@ class Users:
             after = dict(changes)
             if "properties" in after:
                 after["properties"] = _known({**user.properties, **after["properties"]} if after["properties"] else {})
+                bounded(after["properties"], MAX_USER_DATA)
             change_user(connection, user_id, {**after, "updated_at": now})
             return replace(user, **after, updated_at=now)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from legato.conversations.apply import apply
+from legato.conversations.bounds import MAX_CONVERSATION_DATA, bounded
 from legato.conversations.commands import CreateConversation, DeleteConversation, UpdateConversation
 from legato.conversations.model import Caller, Conversation, ConversationState, MemberState
 from legato.conversations.world import Decision, World
@@ -40,6 +41,7 @@ def update(command: UpdateConversation, state: Conversation, world: World) -> De
     changes = dict(command.changes)
     if "properties" in changes:
         changes["properties"] = _merged(state.properties, changes["properties"])
+        bounded(changes["properties"], MAX_CONVERSATION_DATA)
     changed = {key: value for key, value in changes.items() if getattr(state, key) != value}
     if not changed:
         return Decision(state=state)

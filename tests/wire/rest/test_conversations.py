@@ -111,6 +111,17 @@ async def test_a_second_conversation_of_a_name_is_refused(api: Stage, prefix: st
     assert (answer.status, answer.body["code"]) == (400, "conversation:error:duplicate-name")
 
 
+async def test_properties_are_bounded_as_a_whole(stored: Stage) -> None:
+    cid = await stored.conversation("room", properties={"a": "x" * 10_000})
+    for prefix, method in (*((prefix, "PUT") for prefix in PREFIXES), *((prefix, "PATCH") for prefix in NEW)):
+        path = f"/{prefix}/conversations/{cid}"
+        answer = await stored.call(method, path, {"properties": {"b": "x" * 10_000}})
+        assert (answer.status, answer.body["code"]) == (400, "custom-data:error:max-data-sum-limit-exceeded")
+    changed = await stored.must("PUT", f"/v1/conversations/{cid}", {"properties": {"a": None, "b": "x" * 10_000}})
+    assert set(changed["properties"]) == {"b"}
+    assert changed["sequence_number"] == 1
+
+
 async def test_no_conversation_is_named_as_anothers_id(stored: Stage) -> None:
     cid, other = await stored.conversation("room"), await stored.conversation("other")
     for method, path in (

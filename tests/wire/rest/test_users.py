@@ -164,6 +164,14 @@ async def test_custom_data_of_a_user_is_bounded(api: Stage) -> None:
     assert (answer.status, answer.body["code"]) == (400, "custom-data:error:max-data-sum-limit-exceeded")
 
 
+async def test_properties_of_a_user_are_bounded_as_a_whole(stored: Stage) -> None:
+    path = f"/v1/users/{await stored.user('alice')}"
+    await stored.must("PATCH", path, {"properties": {"a": "x" * 3_000}})
+    answer = await stored.call("PATCH", path, {"properties": {"b": "x" * 3_000}})
+    assert (answer.status, answer.body["code"]) == (400, "custom-data:error:max-data-sum-limit-exceeded")
+    await stored.must("PATCH", path, {"properties": {"a": None, "b": "x" * 3_000}})
+
+
 async def test_users_conversations_have_each_generations_shape(stored: Stage) -> None:
     await stored.user("alice")
     cid = await stored.conversation("room", display_name="Room", properties={"custom_data": {"a": 1}})
