@@ -12,6 +12,7 @@ import asyncio
 import json
 import sys
 import time
+from functools import partial
 from typing import Final
 
 import uvloop
@@ -19,10 +20,11 @@ import uvloop
 from bench.machine import SERVER_CORE, core_busy_s
 from bench.process import cpu_s, family
 from legato.conversations import Caller, CreateConversation, JoinMember, PostEvent
-from legato.events.envelope import Person
+from legato.conversations.user import User
 from legato.events.ids import RandomIds
 from legato.log import Log
 from legato.store import Store
+from legato.store.users import insert_user
 
 APPLICATION: Final = "00000000-0000-4000-8000-000000000001"
 MEMBERS: Final = 64
@@ -80,7 +82,15 @@ async def _commands(log: Log) -> list[PostEvent]:
     commands = []
     await log.submit(CreateConversation(conversation_id=conversation_id, by=application, name=conversation_id))
     for number in range(MEMBERS):
-        person = Person(f"USR-{ids.uuid()}", f"user{number}", f"User {number}")
+        user = User(
+            id=f"USR-{ids.uuid()}",
+            application_id=APPLICATION,
+            name=f"user{number}",
+            display_name=f"User {number}",
+            created_at=0,
+        )
+        await log.transact(partial(insert_user, user=user))
+        person = user.person
         member_id = f"MEM-{ids.uuid()}"
         join = JoinMember(
             conversation_id=conversation_id,

@@ -6,18 +6,13 @@ from legato.api.bodies import UserReference
 from legato.api.services import Services
 from legato.auth import Principal
 from legato.conversations import Conversation, Member, MemberState, no_such_conversation
-from legato.conversations.user import User
+from legato.conversations.user import User, no_such_user
 from legato.events.envelope import Person
 from legato.events.ids import is_id
 from legato.events.refusal import Forbidden, InvalidInput, NotFound
 from legato.store.conversation_lists import last_member_of, participant
 from legato.store.conversations import conversation_of_member, name_owner
 from legato.store.users import find_user, find_user_by_name
-
-
-def no_such_user() -> NotFound:
-    """No such user in the application."""
-    return NotFound("user:error:not-found", "The user does not exist, or you do not have access to it.")
 
 
 def no_such_member() -> NotFound:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from legato.api.bodies import UserChanges, changed_user
 from legato.api.contract import NEW, OLD, Generation, Reply, Request, route
-from legato.api.finding import Finder, no_such_user
+from legato.api.finding import Finder
 from legato.api.idempotency import key_of
 from legato.api.paging import BY_AGE, Key, PageQuery, Turn
 from legato.api.render.views import SessionView
@@ -17,7 +17,7 @@ from legato.api.services import Services
 from legato.api.times import Moment, moment
 from legato.conversations import MemberState
 from legato.conversations.bounds import MAX_USER_DATA, bounded
-from legato.conversations.user import User
+from legato.conversations.user import User, no_such_user
 from legato.events.refusal import Refusal
 from legato.log import forget_user
 from legato.store.conversation_lists import participations

@@ -7,6 +7,7 @@ from typing import Any
 from legato.conversations.apply import apply, member_after
 from legato.conversations.commands import InviteMember, JoinMember, LeaveMember
 from legato.conversations.model import MAX_MEMBERS, Caller, Conversation, Member, MemberState
+from legato.conversations.user import no_such_user
 from legato.conversations.world import Decision, World
 from legato.events.envelope import Author, Event, JsonObject, Person
 from legato.events.refusal import Forbidden, InvalidInput, NotFound, Refusal, Unavailable
@@ -17,6 +18,7 @@ _SILENT: JsonObject = {"audio_settings": {"enabled": False, "earmuffed": False, 
 
 def invite(command: InviteMember, state: Conversation, world: World) -> Decision:
     """A new INVITED member."""
+    _require_user(world)
     inviter = _acting(state, command.by, command.inviting)
     if command.by.user is not None and (inviter is None or inviter.state is not MemberState.JOINED):
         raise Forbidden("Only a joined member or the application may invite: join the conversation first.")
@@ -50,6 +52,7 @@ def invite(command: InviteMember, state: Conversation, world: World) -> Decision
 
 def join(command: JoinMember, state: Conversation, world: World) -> Decision:
     """A JOINED member: the invited one, under its id, or a new one."""
+    _require_user(world)
     _refuse_calls(command.channel, command.media)
     known = _invitation(state, command)
     if known is None:
@@ -133,6 +136,12 @@ def _happened(
         conversation_id=state.id,
     )
     return Decision(state=apply(state, event), events=(event,), answer=event, member=member_after(state, event))
+
+
+def _require_user(world: World) -> None:
+    """A token can outlive its user for the time of a request: whoever was deleted does not come back by one."""
+    if world.user_gone:
+        raise no_such_user()
 
 
 def _is_self(by: Caller, member: Member) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from legato.events.envelope import JsonObject, Person
+from legato.events.refusal import NotFound
 
 # Conversation API documentation.
 MAX_NAME: Final = 200
@@ -39,3 +40,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
             image_url=self.image_url,
             custom_data=self.properties.get("custom_data") or None,
         )
+
+
+def no_such_user() -> NotFound:
+    """The answer for a user who is absent, deleted or another application's: from outside they look the same."""
+    return NotFound("user:error:not-found", "The user does not exist, or you do not have access to it.")

@@ -36,7 +36,7 @@ class World:
 
     ``people`` has every user the commands and the conversation's members may name; ``targets`` the events referred to
     by id; ``name_taken`` says whether another conversation of the application has the wanted name; ``has_left``
-    whether the member a command names was here and left.
+    whether the member a command names was here and left; ``user_gone`` whether whom it would bring in was deleted.
     """
 
     now: str
@@ -44,6 +44,7 @@ class World:
     targets: Mapping[int, Target]
     name_taken: bool = False
     has_left: bool = False
+    user_gone: bool = False
 
 
 class NewMark(msgspec.Struct, frozen=True):

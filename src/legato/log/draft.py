@@ -11,6 +11,8 @@ from legato.conversations import (
     Conversation,
     CreateConversation,
     Decision,
+    InviteMember,
+    JoinMember,
     LeaveMember,
     MemberState,
     Target,
@@ -63,6 +65,7 @@ class Draft:
             name_taken=self._is_taken(command, cid),
             has_left=isinstance(command, LeaveMember)
             and (command.member_id in self._left or command.member_id in self._facts.left),
+            user_gone=isinstance(command, InviteMember | JoinMember) and command.user.id not in self._facts.users,
         )
         decision = decide(state, command, world)
         self._take(command, state, decision, target)

@@ -13,6 +13,8 @@ from legato.conversations import (
     Conversation,
     CreateConversation,
     DeleteEvent,
+    InviteMember,
+    JoinMember,
     LeaveMember,
     PostEvent,
     Target,
@@ -32,10 +34,11 @@ from legato.store.users import load_users
 
 @dataclass(slots=True)
 class Facts:
-    """What was found, by key; a name maps to the conversation that owns it."""
+    """What was found, by key; a name maps to the conversation that owns it. ``users`` are there, not deleted."""
 
     states: dict[str, Conversation] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
+    users: set[str] = field(default_factory=set)
     targets: dict[tuple[str, int], Target] = field(default_factory=dict)
     names: dict[tuple[str, str], str | None] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
@@ -102,12 +105,14 @@ async def gather(store: Store, memory: Memory, requests: Iterable[tuple[Command,
     if not (missing_states or missing_targets or keys or names or missing_people or unknown_leavers):
         return facts
 
+    found: dict[str, Person] = {}
+
     def read(connection: Connection) -> None:
         if missing_states:
             facts.states.update(load_conversations(connection, missing_states))
         people, leavers = _find_people(requests, facts, memory)
         if people:
-            facts.people.update({user.id: user.person for user in load_users(connection, people).values()})
+            found.update({user.id: user.person for user in load_users(connection, people).values()})
         for cid, member_id in leavers:
             if find_member(connection, cid, member_id) is not None:
                 facts.left.add(member_id)
@@ -119,6 +124,10 @@ async def gather(store: Store, memory: Memory, requests: Iterable[tuple[Command,
             facts.answers.update(read_answers(connection, keys))
 
     await store.write(read)
+    facts.people.update(found)
+    facts.users.update(found)
+    for user_id, person in found.items():
+        memory.people.put(user_id, person)  # whoever changes one comes after this read, and drops it again
     return facts
 
 
@@ -139,6 +148,14 @@ def _find_people(
                 leavers.append((state.id, command.member_id))
         elif isinstance(command, PostEvent | DeleteEvent) and command.from_ is not None:
             member = state.members.get(command.from_)
+        elif isinstance(command, InviteMember | JoinMember):
+            # Whom a token or a reader has seen may have been deleted since.
+            person = memory.people.get(command.user.id)
+            if person is None:
+                people.add(command.user.id)
+            else:
+                facts.users.add(command.user.id)
+            continue
         else:
             continue
         if member is not None and member.user_id not in facts.people:

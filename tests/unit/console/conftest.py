@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,9 +13,11 @@ import pytest
 
 from legato.console import Console, DemoAccess, DemoUser
 from legato.conversations import Caller, CreateConversation, JoinMember, PostEvent
+from legato.conversations.user import User
 from legato.events import Person
 from legato.log import Log
 from legato.store import Store
+from legato.store.users import insert_user
 
 APPLICATION = "00000000-0000-4000-8000-000000000001"
 CONVERSATION = "CON-00000000-0000-4000-8000-000000000002"
@@ -182,6 +185,8 @@ async def chat(database_url: str) -> AsyncIterator[Chat]:
     await store.open()
     log = Log(store)
     await log.start()
+    alice = User(id=ALICE.id, application_id=APPLICATION, name=ALICE.name, created_at=0)
+    await log.transact(partial(insert_user, user=alice))
     chat = Chat(log)
     await chat.begin()
     yield chat

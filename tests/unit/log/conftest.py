@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -15,10 +17,12 @@ from legato.conversations import (
     Member,
     PostEvent,
 )
+from legato.conversations.user import User
 from legato.events.envelope import Person
 from legato.events.ids import RandomIds
 from legato.log import Delivery, Log, Receipt
 from legato.store import Store
+from legato.store.users import insert_user
 
 APPLICATION = "00000000-0000-4000-8000-000000000001"
 CHANNEL = {"type": "app"}
@@ -43,6 +47,7 @@ class Desk:
     log: Log
     clock: MovedClock
     heard: list[Delivery] = field(default_factory=list)
+    enrolled: dict[str, asyncio.Future[None]] = field(default_factory=dict)
 
     def person(self, name: str) -> Person:
         """Somebody new."""
@@ -56,8 +61,16 @@ class Desk:
         )
         return cid
 
+    async def enrol(self, user: Person) -> None:
+        """The user's row in the store, once."""
+        row = User(id=user.id, application_id=APPLICATION, name=user.id, created_at=0)
+        if user.id not in self.enrolled:
+            self.enrolled[user.id] = asyncio.ensure_future(self.log.transact(partial(insert_user, user=row)))
+        await self.enrolled[user.id]
+
     async def join(self, cid: str, user: Person, by: Person | None = None) -> Member:
         """The user as a joined member."""
+        await self.enrol(user)
         receipt = await self.log.submit(
             JoinMember(
                 conversation_id=cid,
@@ -72,6 +85,7 @@ class Desk:
 
     async def invite(self, cid: str, user: Person, by: Person | None = None) -> Member:
         """The user as an invited member."""
+        await self.enrol(user)
         receipt = await self.log.submit(
             InviteMember(
                 conversation_id=cid,

@@ -385,10 +385,11 @@ async def test_a_new_process_finds_what_the_old_one_left(desk: Desk) -> None:
 
 
 async def test_a_command_that_cannot_be_decided_costs_its_neighbours_nothing(desk: Desk) -> None:
-    cid, alice = await desk.conversation(), desk.person("alice")
+    cid, alice, bob = await desk.conversation(), desk.person("alice"), desk.person("bob")
     await desk.join(cid, alice)
+    await desk.enrol(bob)
     broken = JoinMember(  # what no caller can send, for the API checks it
-        conversation_id=cid, by=Caller(APPLICATION), member_id="MEM-1", user=desk.person("bob"), channel=17
+        conversation_id=cid, by=Caller(APPLICATION), member_id="MEM-1", user=bob, channel=17
     )
     good, bad, late = await asyncio.gather(
         desk.post(cid, alice, "text", {"text": "1"}),

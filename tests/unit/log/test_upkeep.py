@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from tests.unit.log.conftest import APPLICATION, Desk
 
 from legato.conversations import Caller, ConversationState, DeleteConversation, MemberState, UpdateConversation
@@ -12,7 +14,7 @@ from legato.events.refusal import Overloaded
 from legato.log import Log, Upkeep, forget_user
 from legato.store.conversations import find_member
 from legato.store.events import EventQuery, read_event, read_events, read_states
-from legato.store.schema import conversations, events, members, receipts, snapshots, users
+from legato.store.schema import conversations, events, members, receipts, snapshots
 from legato.store.upkeep import state_at
 
 
@@ -67,10 +69,6 @@ async def test_retention_cuts_a_prefix_after_a_snapshot(desk: Desk) -> None:
 
 async def test_a_forgotten_user_leaves_everywhere_and_its_name_leaves_the_log(desk: Desk) -> None:
     alice, bob = desk.person("alice"), desk.person("bob")
-    row = {"application_id": APPLICATION, "properties": {}, "channels": {}, "created_at": 0}
-    await desk.log.transact(
-        lambda c: c.execute(insert(users), [{"id": p.id, "name": p.name, **row} for p in (alice, bob)]).rowcount
-    )
     cid = await desk.conversation()
     member = await desk.join(cid, alice)
     await desk.join(cid, bob)
@@ -86,6 +84,27 @@ async def test_a_forgotten_user_leaves_everywhere_and_its_name_leaves_the_log(de
     payloads = await desk.log.read(lambda c: [row.payload for row in c.execute(select(events.c.payload))])
     assert not any(b"alice" in payload or b"Alice" in payload for payload in payloads)
     assert any(b'"bob"' in payload for payload in payloads)
+
+
+async def test_who_was_deleted_comes_into_no_conversation_again(desk: Desk) -> None:
+    alice, bob = desk.person("alice"), desk.person("bob")
+    places = [await desk.conversation() for _ in range(3)]
+    await desk.join(places[0], bob)
+    for user in (alice, bob):
+        await desk.join(places[1], user)
+    # Her token and what memory has of her are from before.
+    gone, *joins = await asyncio.gather(
+        forget_user(desk.log, APPLICATION, alice.id),
+        *(desk.join(place, alice) for place in places),
+        desk.invite(places[2], alice),
+        return_exceptions=True,
+    )
+    assert gone
+    for join in (desk.join(places[0], alice), desk.join(places[0], alice, by=bob), desk.invite(places[0], alice)):
+        joins += await asyncio.gather(join, return_exceptions=True)
+    assert [one.code for one in joins[-3:]] == ["user:error:not-found"] * 3
+    for place in places:
+        assert alice.id not in (await desk.log.conversation(place, APPLICATION)).audience
 
 
 async def test_a_forgotten_user_leaves_an_inactive_conversation_too(desk: Desk) -> None:

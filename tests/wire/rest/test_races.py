@@ -92,6 +92,20 @@ async def test_of_two_for_the_last_place_one_gets_it(api: Stage) -> None:
     assert len(await types(api, cid)) == 100
 
 
+async def test_who_joins_while_being_deleted_is_in_no_conversation(stored: Stage) -> None:
+    user_id = await stored.user("alice")
+    places = [await stored.conversation() for _ in range(8)]
+    body = {"user": {"id": user_id}, "state": "joined", "channel": APP}
+    joins = [stored.call("POST", f"/v1/conversations/{cid}/members", body, as_="alice") for cid in places * 2]
+    deletion = stored.call("DELETE", f"/v1/users/{user_id}")
+    answers = await asyncio.gather(*joins[:8], deletion, *joins[8:])
+    assert answers[8].status == 204
+    assert {answer.status for answer in answers[9:]} <= {201, 400, 401, 404}
+    for cid in places:
+        listed = await stored.must("GET", f"/v1/conversations/{cid}/members")
+        assert {member["state"] for member in listed["_embedded"]["members"]} <= {"LEFT"}
+
+
 async def test_of_two_receipts_one_is_kept(stored: Stage) -> None:
     for name in ("alice", "bob"):
         await stored.user(name)
