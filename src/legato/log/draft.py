@@ -71,8 +71,9 @@ class Draft:
         self._take(command, state, decision, target)
         receipt = Receipt(decision.state, decision.events, decision.answer, decision.member)
         if key is not None:
-            self._answered[key.application_id, key.key] = (key.fingerprint, receipt)
-            answer = _encode_receipt(receipt)
+            kept = receipt.kept(made=isinstance(command, CreateConversation))
+            self._answered[key.application_id, key.key] = (key.fingerprint, kept)
+            answer = _encode_receipt(kept)
             self.batch.answers.append(NewAnswer(key.application_id, key.key, key.fingerprint, answer, self.batch.now))
         return receipt
 

@@ -21,13 +21,31 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer to a command, given after COMMIT.
 
     ``events`` were appended or signalled by it and are empty for a repeat; ``event`` is the one to tell the caller
-    about; ``member`` is the member it made, changed or ended.
+    about; ``member`` is the member it made, changed or ended. For a repeat under an idempotency key, ``conversation``
+    says where its log stood and no more of it, unless the command made it.
     """
 
     conversation: Conversation
     events: tuple[Event, ...] = ()
     event: Event | None = None
     member: Member | None = None
+
+    def kept(self, *, made: bool) -> Receipt:
+        """What a repeat is answered from; ``made``: the command made the conversation.
+
+        A conversation of a hundred members is some 400 kB, and a key is kept with every message that has one.
+        """
+        place = self.conversation
+        if not made:
+            place = Conversation(
+                id=place.id,
+                application_id=place.application_id,
+                name=place.name,
+                timestamp=place.timestamp,
+                sequence=place.sequence,
+                epoch=place.epoch,
+            )
+        return Receipt(place, event=self.event, member=self.member)
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
-from tests.unit.log.conftest import APPLICATION, Desk
+from tests.unit.log.conftest import APPLICATION, CHANNEL, Desk
 
 from legato.conversations import (
     MAX_MEMBERS,
@@ -27,7 +27,7 @@ from legato.log import IdempotencyKey, Log
 from legato.store import Store
 from legato.store.events import EventQuery, TypeFilter, read_event, read_events, read_states
 from legato.store.resume import Want, missed_by
-from legato.store.schema import conversations, events, secrets
+from legato.store.schema import conversations, events, idempotency, secrets
 from legato.store.upkeep import state_at
 
 
@@ -319,6 +319,25 @@ async def test_the_same_key_asks_once_and_another_request_under_it_is_a_conflict
     assert {receipt.event.id for receipt in (*together, later)} == {2}
     with pytest.raises(Conflict):
         await desk.log.submit(command, key=IdempotencyKey(APPLICATION, "key", "other"))
+
+
+async def test_a_kept_answer_has_nobody_in_it_but_whom_it_is_about(desk: Desk) -> None:
+    cid, alice = await desk.conversation(properties={"custom_data": {"a": "x" * 1_000}}), desk.person("alice")
+    await desk.join(cid, alice)
+    for number in range(20):
+        await desk.join(cid, desk.person(f"user{number}"))
+    text = PostEvent(conversation_id=cid, by=Caller(APPLICATION, alice), type="text", body={"text": "x"})
+    bob = desk.person("bob")
+    await desk.enrol(bob)
+    join = JoinMember(conversation_id=cid, by=Caller(APPLICATION, bob), member_id="MEM-1", user=bob, channel=CHANNEL)
+    for name, command in (("text", text), ("join", join)):
+        key = IdempotencyKey(APPLICATION, name, "print")
+        first, again = [await desk.log.submit(command, key=key) for _ in range(2)]
+        assert (again.event, again.member) == (first.event, first.member)
+        assert again.events == ()
+        assert again.conversation.sequence == first.conversation.sequence
+    kept = await desk.log.read(lambda c: list(c.execute(select(idempotency.c.answer)).scalars()))
+    assert max(len(answer) for answer in kept) < 2_000
 
 
 async def test_work_that_fails_is_undone_alone(desk: Desk) -> None:
