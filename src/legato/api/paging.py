@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, structs
 
 from legato.api.contract import Request
+from legato.events import MAX_EVENT_ID
 from legato.events.refusal import InvalidInput
 from legato.store.paging import Slice, Window
 
@@ -183,6 +184,8 @@ class Page(Generic[T]):
 
 def _completed(query: P, filters: dict[str, Any]) -> P:
     """The query with the filters of a cursor, which anybody may have written."""
+    if any("\0" in text for text in filters.values() if isinstance(text, str)):
+        raise invalid_cursor()
     try:
         return structs.replace(query, **structs.asdict(msgspec.convert(filters, type(query))) | _page_of(query))
     except msgspec.ValidationError as error:
@@ -205,7 +208,8 @@ def _check_position(position: tuple[Any, ...], key: Key) -> None:
 def _is_number(part: Any, *, whole: bool) -> bool:
     if isinstance(part, bool) or not isinstance(part, int if whole else int | float):
         return False
-    return abs(part) < 2**63  # the widest that both stores compare
+    # Whole numbers are places in a log; the widest that both stores compare is 2^63.
+    return 0 <= part <= MAX_EVENT_ID if whole else abs(part) < 2**63
 
 
 def _below_prefix(request: Request[Any, Any]) -> str:

@@ -102,7 +102,7 @@ class Router:
 
         Raises NotFound (``http:error:not-found``) and MethodNotAllowed.
         """
-        if len(path) > MAX_PATH:
+        if len(path) > MAX_PATH or not path.startswith("/"):  # RFC 9112 3.2.4: `*` is the server as a whole
             raise NOT_FOUND
         segments = path.split("/")
         generation = PREFIXES.get(segments[1])

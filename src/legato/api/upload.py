@@ -123,7 +123,10 @@ class _Form:
             "on_part_end": self._part_ends,
             "on_end": self._ends,
         }
-        self._parser = MultipartParser(boundary, callbacks)
+        try:
+            self._parser = MultipartParser(boundary, callbacks)
+        except FormParserError as error:
+            raise InvalidInput("The boundary of the multipart form is too long.") from error
 
     def feed(self, chunk: bytes) -> None:
         """Parses what came."""

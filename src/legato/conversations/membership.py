@@ -192,7 +192,7 @@ def _refuse_calls(channel: JsonObject, media: JsonObject | None) -> None:
         raise InvalidInput.of("channel.type", "must be one of " + ", ".join(sorted(CHANNEL_TYPES)))
     if kind != "app":
         raise Unavailable(f"This server has no {kind} channel: only app members can be added.")
-    if media and media.get("audio_settings", {}).get("enabled"):
+    if media and (media.get("audio_settings") or {}).get("enabled"):
         raise Unavailable("This server cannot place calls yet: leave `media` out to invite to chat.")
 
 

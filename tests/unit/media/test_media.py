@@ -285,6 +285,16 @@ async def test_a_broken_form_is_refused_and_leaves_nothing(on_stage: Stage, body
     assert on_stage.blobs() == set()
 
 
+async def test_a_boundary_of_any_length_is_answered(on_stage: Stage) -> None:
+    for length, status in ((70, 201), (300, 400)):  # RFC 2046 5.1.1: at most 70 characters
+        boundary = b"b" * length
+        body = b'--%s\r\nContent-Disposition: form-data; name="filedata"; filename="a"\r\n\r\nhi\r\n--%s--\r\n'
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary.decode()}"}
+        answer = await on_stage.call("POST", "/v3/media", data=body % (boundary, boundary), headers=headers)
+        assert answer.status == status
+    assert answer.json["code"] == "http:error:validation-fail"
+
+
 async def test_a_large_file_is_sent_in_chunks_and_whole(on_stage: Stage) -> None:
     # Over the room's own bound, so it is put on the stage from behind.
     data = bytes(range(256)) * (3 * CHUNK // 256) + b"tail"

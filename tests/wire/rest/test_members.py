@@ -259,6 +259,16 @@ async def test_a_bad_member_is_refused_by_field(api: Stage, body: object, name: 
     assert (await api.must("GET", f"/v0.3/conversations/{cid}"))["sequence_number"] == 0
 
 
+async def test_audio_settings_may_be_null(api: Stage, room: str) -> None:
+    await api.user("carol")
+    path = f"/v1/conversations/{room}/members"
+    body = {"user": {"name": "carol"}, "state": "invited", "channel": APP, "media": {"audio_settings": None}}
+    invited = await api.must("POST", path, body)
+    assert invited["media"]["audio_settings"]["enabled"] is False
+    change = {"state": "joined", "channel": APP, "media": {"audio_settings": None}}
+    assert (await api.must("PATCH", f"{path}/{invited['id']}", change, as_="carol"))["state"] == "JOINED"
+
+
 async def test_a_channel_that_nothing_can_perform_is_not_available(api: Stage) -> None:
     await api.user("bob")
     cid = await api.conversation()

@@ -141,13 +141,29 @@ async def test_a_cursor_that_somebody_made_up_is_refused(stored: Stage, full: st
             ([], [1.0], [1.0, 2], ["a", "b"], [None, "b"], [True, "b"], [1e300, "b"], [1.0, "\x00"], [1.0, "b", 3]),
         ),
         (f"conversations/{full}/members", ([1.0, "b"], [2**63, "b"], [{}, "b"])),
-        (f"conversations/{full}/events", (["1"], [1.5], [2**70], [[]])),
+        (f"conversations/{full}/events", (["1"], [1.5], [2**70], [[]], [-1], [2**31], [2**63 - 1], [-(2**63) + 1])),
     ):
         scope = f"{APPLICATION}/{path}"
         for position in positions:
             cursor = write_cursor(scope, {"order": "asc"}, position, backwards=False)
             answer = await stored.call("GET", f"/v1/{path}?cursor={cursor}")
             assert (answer.status, answer.body["code"]) == (400, "paginator-builder:error:invalid-cursor"), position
+    for path, filters in (
+        ("users", {"name": "\x00"}),
+        ("conversations", {"name": "\x00"}),
+        (f"conversations/{full}/events", {"event_type": "text\x00"}),
+        (f"conversations/{full}/events", {"start_id": 2**31}),
+        (f"conversations/{full}/events", {"start_id": -1}),
+        (f"conversations/{full}/events", {"end_id": 2**70}),
+    ):
+        position = [1] if path.endswith("events") else [1.0, "b"]
+        cursor = write_cursor(f"{APPLICATION}/{path}", {"order": "asc", **filters}, position, backwards=False)
+        answer = await stored.call("GET", f"/v1/{path}?cursor={cursor}")
+        assert (answer.status, answer.body["code"]) == (400, "paginator-builder:error:invalid-cursor"), filters
+    edges = [(place, {"start_id": 2**31 - 1}, backwards) for place in (0, 2**31 - 1) for backwards in (False, True)]
+    for place, filters, backwards in edges:
+        cursor = write_cursor(f"{APPLICATION}/conversations/{full}/events", filters, [place], backwards=backwards)
+        assert ids(await stored.must("GET", f"/v1/conversations/{full}/events?cursor={cursor}")) == []
     for filters in ({"order": "up"}, {"name": 7}, {"order": None, "name": {}}):
         cursor = write_cursor(f"{APPLICATION}/users", filters, [1.0, "b"], backwards=False)
         assert (await stored.call("GET", f"/v1/users?cursor={cursor}")).status == 400

@@ -47,6 +47,7 @@ async def test_the_new_generations_answer_a_problem(api: Stage) -> None:
         ("GET", "/v9/users", 404, "http:error:not-found"),
         ("GET", "/v1", 404, "http:error:not-found"),
         ("GET", "/v1//users", 404, "http:error:not-found"),
+        ("GET", "*", 404, "http:error:not-found"),
         ("GET", "/v1/conversations//members", 404, "http:error:not-found"),
         ("GET", "/v1/users/a/b/c", 404, "http:error:not-found"),
         ("DELETE", "/v1/users", 405, "http:error:method-not-allowed"),
