@@ -16,6 +16,7 @@ from legato.api.decode import fields_of
 from legato.api.errors import UnsupportedMediaType, failed, refused
 from legato.api.router import Bound, Router, generation_of
 from legato.api.settings import ApiSettings
+from legato.auth import Principal
 from legato.events.refusal import Forbidden, Refusal
 
 Scope = MutableMapping[str, Any]
@@ -118,9 +119,18 @@ class Api:
                 body=body,
                 raw=raw,
                 render=bound.render,
-                chunks=partial(read_chunks, receive, headers, most),
+                chunks=partial(self._chunks, receive, headers, most, principal),
             )
         )
+
+    async def _chunks(
+        self, receive: Receive, headers: dict[bytes, bytes], most: int, principal: Principal | None
+    ) -> AsyncIterator[bytes]:
+        """A streamed body, and once it is whole, whether its sender's token still stands."""
+        async for chunk in read_chunks(receive, headers, most):
+            yield chunk
+        if principal is not None:
+            await self._admission.confirm(principal, headers)
 
 
 def _encoded(scope: Scope, path: str) -> str:

@@ -107,7 +107,9 @@ class Request(Generic[B, Q]):
         self.body = body
         self.raw = raw
         self.render = render
-        self.chunks = chunks  # the body of a route that is ``streamed``, bounded by its ``max_body``
+        # The body of a route that is ``streamed``, bounded by its ``max_body``. Read to its end, it raises
+        # Unauthenticated when the caller's token stands no more.
+        self.chunks = chunks
 
     @property
     def principal(self) -> Principal:

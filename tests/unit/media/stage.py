@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,8 @@ class Stage:
     log: Log
     clock: HandClock
     worker: ImageWorker
-    tokens: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str]
+    authenticator: Authenticator
 
     async def call(
         self, method: str, path: str, *, as_: str | None = "alice", headers: dict[str, str] | None = None, **sent: Any
@@ -153,7 +154,7 @@ async def stage(database_url: str, directory: Path) -> AsyncIterator[Stage]:
     await server.startup()
     try:
         async with aiohttp.ClientSession() as client:
-            yield Stage(settings.public_url, client, files, links, log, clock, worker, tokens)
+            yield Stage(settings.public_url, client, files, links, log, clock, worker, tokens, authenticator)
     finally:
         await server.shutdown()
         await worker.close()

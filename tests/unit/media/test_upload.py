@@ -12,9 +12,13 @@ from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from legato.api.upload import read_upload
+from legato.events.ids import RandomIds
+from legato.log import forget_user
 from legato.store.files import Files
+from legato.store.schema import users
 
 from .stage import Stage
 
@@ -51,6 +55,29 @@ def test_a_form_is_read_the_same_however_it_is_cut(cuts: list[int]) -> None:
     assert fields == {"title": "Süß", "empty": ""}
     assert file == FILE
     assert (name, kind) == ("a.bin", "application/x-any")
+
+
+async def test_what_somebody_sends_who_is_deleted_meanwhile_is_not_kept(on_each_store: Stage) -> None:
+    stage = on_each_store
+    found = await stage.log.read(lambda c: c.execute(select(users).where(users.c.name == "alice")).one())
+    pieces = [
+        b'--x\r\nContent-Disposition: form-data; name="filedata"; filename="a"\r\n\r\nfirst half',
+        b", second half\r\n--x--\r\n",
+    ]
+
+    async def sent() -> AsyncIterator[bytes]:
+        yield pieces[0]
+        async with asyncio.timeout(20):
+            while not any(stage.files.path(RandomIds().uuid()).parents[1].glob("incoming/*")):
+                await asyncio.sleep(0.01)  # a directory cannot be awaited
+        assert await forget_user(stage.log, found.application_id, found.id)
+        stage.authenticator.forget_user(found.application_id, found.id)
+        yield pieces[1]
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await stage.call("POST", "/v3/media", data=sent(), headers=headers)
+    assert (answer.status, answer.json["code"]) == (401, "user:error:not-found")
+    assert stage.blobs() == set()
 
 
 async def test_who_hangs_up_half_way_leaves_nothing(on_stage: Stage) -> None:
