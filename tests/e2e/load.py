@@ -38,21 +38,6 @@ class Room:
         return room
 
 
-def log_of(server: Server, application: Application, cid: str) -> list[dict[str, Any]]:
-    """A conversation's whole log, as its application reads it."""
-    events: list[dict[str, Any]] = []
-    token = application.token()
-    while True:
-        start = events[-1]["id"] + 1 if events else 1
-        path = f"/v0.3/conversations/{cid}/events?page_size=100&order=asc&start_id={start}"
-        page = server.request("GET", path, token=token)
-        assert page.status == 200, page
-        found = page.body["_embedded"]["events"]
-        events += found
-        if len(found) < 100:
-            return events
-
-
 @dataclass(slots=True)
 class Writers:
     """One task for each user and room, posting one text after the other until told to stop."""
@@ -126,7 +111,7 @@ def check_log(writers: Writers, room: Room) -> list[dict[str, Any]]:
     """The room's log, of which this is true: ids are 1..n, every acknowledged text is there once under the id that
     was answered, and nothing else is there but texts whose answer was lost, at most once.
     """
-    log = log_of(writers.server, writers.application, room.cid)
+    log = writers.server.history(writers.application, room.cid)
     assert [event["id"] for event in log] == list(range(1, len(log) + 1))
     texts = {event["id"]: event["body"]["text"] for event in log if event["type"] == "text"}
     acknowledged = writers.acknowledged[room.cid]

@@ -19,7 +19,7 @@ from legato.testing.session import Session
 from legato.testing.waiting import poll
 from tests.conftest import missing
 
-from .load import Room, Writers, check_log, check_session, log_of
+from .load import Room, Writers, check_log, check_session
 
 NAMES = ["ada", "ben", "cay"]
 
@@ -48,7 +48,7 @@ def test_1_an_event_that_was_acknowledged_survives_a_kill(
         event_id = say(server, application, room, "ada", f"text {number}")
         server.kill()
         server.restart()
-        [last] = log_of(server, application, room.cid)[-1:]
+        [last] = server.history(application, room.cid)[-1:]
         assert (last["id"], last["body"]["text"]) == (event_id, f"text {number}")
 
 
@@ -136,7 +136,7 @@ async def test_2_ids_are_one_to_n_whatever_is_refused_between(
                 return reply.status, await reply.json()
 
         answers = await asyncio.gather(*(post(index, body) for index, body in enumerate(posts)))
-    log = log_of(server, application, room.cid)
+    log = server.history(application, room.cid)
     assert [event["id"] for event in log] == list(range(1, len(log) + 1))
     given = [answer["id"] for status, answer in answers if status == 201 and answer["type"] in ("text", "custom:tick")]
     assert len(given) == len(set(given)) == 120
@@ -201,7 +201,7 @@ _RECEIPTS = {"delivered": "delivered_to", "seen": "seen_by"}
 
 def check_fold(server: Server, application: Application, room: Room) -> None:
     """Fold the log by hand and compare with what the server answers as state."""
-    log = log_of(server, application, room.cid)
+    log = server.history(application, room.cid)
     members: dict[str, str] = {}
     marks: dict[int, dict[str, set[str]]] = {}
     texts: dict[int, str | None] = {}
@@ -251,7 +251,7 @@ async def test_7_overload_is_refused_and_says_when_to_come_back(make_server: Cal
     assert len(accepted) + len(refused) == 40
     assert all(retry is not None and float(retry) > 0 for retry in refused)
     # What was refused changed nothing.
-    assert len([event for event in log_of(server, application, room.cid) if event["type"] == "text"]) == len(accepted)
+    assert len([event for event in server.history(application, room.cid) if event["type"] == "text"]) == len(accepted)
 
 
 FOREIGN = [
@@ -289,11 +289,11 @@ def test_8_another_application_and_its_user_find_nothing(
     other = server.application()
     server.user(other, "ada")
     target = path.format(cid=room.cid, mid=room.members["ada"], uid=uid, event=event)
-    before = log_of(server, owner, room.cid)
+    before = server.history(owner, room.cid)
     reply = server.request(method, target, body, token=other.token(caller))
     assert reply.status in (403, 404), reply
     assert "private" not in str(reply.body)
-    assert log_of(server, owner, room.cid) == before
+    assert server.history(owner, room.cid) == before
     assert server.request("GET", f"/v1/users/{uid}", token=owner.token()).status == 200
 
 

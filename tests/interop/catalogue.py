@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from legato.events import CATALOGUE, InvalidInput, Storage, parse_iso
+from legato.events import CATALOGUE, Storage
+from legato.events.export import Sink, validate_event
 
 from .clients import Packet
 
@@ -16,34 +17,16 @@ _CONNECTION = ("session:", "system:error:", "user:error:")
 
 def faults(packets: Iterable[Packet]) -> list[str]:
     """One line for each packet that is not what its type's entry says it is."""
-    return [f"{fault} {msgspec.json.encode(packet.payload).decode()}" for packet in packets for fault in _of(packet)]
+    return [f"{fault}: {msgspec.json.encode(packet.payload).decode()}" for packet in packets for fault in _of(packet)]
 
 
 def _of(packet: Packet) -> Iterable[str]:
     if packet.type.startswith(_CONNECTION):
         return
-    entry = CATALOGUE.get(packet.type)
-    if entry is None:
-        yield f"{packet.type} is not in the catalogue:"
-        return
-    payload = packet.payload
-    body = payload.get("body")
-    deleted = isinstance(body, dict) and "deleted" in body.get("timestamp", {})
-    if not deleted:
-        try:
-            entry.validate(body)
-        except InvalidInput as refusal:
-            yield f"{packet.type} has a body that its schema refuses, {refusal.invalid}:"
-    if entry.storage is Storage.LOG:
-        if not isinstance(payload.get("id"), int):
-            yield f"{packet.type} is stored and has no number:"
-        if packet.offset is None:
-            yield f"{packet.type} is stored and has no offset:"
-    elif "id" in payload:
-        yield f"{packet.type} is a signal and has an id:"
-    if not str(payload.get("cid", "")).startswith("CON-"):
-        yield f"{packet.type} names no conversation:"
     try:
-        parse_iso(payload["timestamp"])
-    except (KeyError, ValueError):
-        yield f"{packet.type} has no time:"
+        validate_event({**packet.payload, "type": packet.type}, Sink.SOCKET)
+    except ValueError as error:
+        yield str(error)
+    entry = CATALOGUE.get(packet.type)
+    if entry is not None and (entry.storage is Storage.LOG) is (packet.offset is None):
+        yield f"{packet.type} must have an offset if and only if it is stored"

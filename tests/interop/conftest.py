@@ -91,15 +91,7 @@ class World:
 
     def log(self, cid: str) -> list[dict[str, Any]]:
         """Every event of a conversation as its application reads it, in order."""
-        events: list[dict[str, Any]] = []
-        while True:
-            start = events[-1]["id"] + 1 if events else 1
-            page = self.rest("GET", f"/v0.3/conversations/{cid}/events?page_size=100&order=asc&start_id={start}")
-            assert page.status == 200, page
-            found = page.body["_embedded"]["events"]
-            events += found
-            if len(found) < 100:
-                return events
+        return self.server.history(self.application, cid)
 
     async def nexmo(self, name: str, *, host: str = "node", **config: Any) -> Nexmo:
         """The user, logged in by nexmo-client."""

@@ -18,12 +18,14 @@ from typing import Any, ClassVar
 import msgspec
 
 from legato.auth import CLIENT_ACL, mint
+from legato.events.export import Sink, validate_event
 from legato.testing.ca import Authority
 from legato.testing.ports import free_port
 from legato.testing.waiting import poll
 
 START_SECONDS = 60.0  # migrations and the first start, on a busy machine
 STOP_SECONDS = 30.0  # a drain that takes longer is itself a defect
+PAGE = 100  # events; the most that a page holds
 API_KEY = "abcd1234"
 API_SECRET = "not-a-secret-1Aa"  # noqa: S105 - of a server that lives for one test
 
@@ -53,8 +55,9 @@ class Application:
 class Server:
     """``legato serve`` on a free port of 127.0.0.1, with its files under ``directory``.
 
-    ``database_url`` is SQLite below ``directory`` unless given. With an ``authority`` it speaks TLS. ``settings`` are
-    environment variables. ``before`` is put before the command line: ``("strace", …)``.
+    ``database_url`` is SQLite below ``directory`` unless given. With an ``authority`` it speaks TLS, and its attribute
+    ``trust`` is what clients need for that. ``settings`` are environment variables. ``before`` is put before the
+    command line: ``("strace", …)``.
     """
 
     command: ClassVar[tuple[str, ...]] = (sys.executable, "-m", "legato", "serve")
@@ -75,7 +78,7 @@ class Server:
         self.database_url = database_url or f"sqlite:///{directory / 'legato.db'}"
         self.log = directory / "server.log"
         self._before = before
-        self._trust = None if authority is None else ssl.create_default_context(cafile=str(authority.certificate))
+        self.trust = None if authority is None else ssl.create_default_context(cafile=str(authority.certificate))
         self._environment = {
             "LEGATO_HOST": "127.0.0.1",
             "LEGATO_PORT": str(self.port),
@@ -169,7 +172,7 @@ class Server:
             headers["Authorization"] = f"Basic {b64encode(f'{API_KEY}:{API_SECRET}'.encode()).decode()}"
         request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - our own server
         try:
-            with urllib.request.urlopen(request, timeout=START_SECONDS, context=self._trust) as reply:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=START_SECONDS, context=self.trust) as reply:  # noqa: S310
                 return Answer(reply.status, dict(reply.headers), _decoded(reply.read()))
         except urllib.error.HTTPError as refused:
             with refused:
@@ -189,6 +192,26 @@ class Server:
             raise RuntimeError(f"the user was not made: {made}")
         user_id: str = made.body["id"]
         return user_id
+
+    def history(self, application: Application, conversation_id: str) -> list[dict[str, Any]]:
+        """Every event of a conversation as its application reads it, in order.
+
+        ValueError when one is not what its type promises.
+        """
+        events: list[dict[str, Any]] = []
+        token = application.token()
+        while True:
+            start = events[-1]["id"] + 1 if events else 1
+            path = f"/v0.3/conversations/{conversation_id}/events?page_size={PAGE}&order=asc&start_id={start}"
+            page = self.request("GET", path, token=token)
+            if page.status != 200:
+                raise RuntimeError(f"the log was not read: {page}")
+            found = page.body["_embedded"]["events"]
+            for event in found:
+                validate_event(event, Sink.LOG)
+            events += found
+            if len(found) < PAGE:
+                return events
 
     def __enter__(self) -> Server:
         return self.start()

@@ -1,7 +1,8 @@
 """A client session that keeps everything it heard, to the byte: Socket.IO over a websocket, as both SDKs speak it.
 
 It promises nothing an SDK does not: no retries, no ordering, no de-duplication of its own. That is its use: what
-``events`` holds is what the server sent.
+``events`` holds is what the server sent. But each event is held against the catalogue, and one that breaks its type's
+promise fails the test, whatever that test was about.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -16,12 +18,17 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from legato.events.export import Sink, validate_event
 from legato.testing.waiting import ConditionError
 
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 20.0  # for anything awaited here; a busy machine answers a login in well under one
 MAX_FRAME = 4 * 1024 * 1024  # bytes; far more than any event
+
+
+class InvalidEventError(AssertionError):
+    """The server sent an event that is not what its type promises at a socket."""
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -57,7 +64,11 @@ _FIRST = {
 
 
 class Session:
-    """A session. ``events`` holds every event packet since the first login, over all connections."""
+    """A session. ``events`` holds every event packet since the first login, over all connections.
+
+    ``faults`` says of each that broke its type's promise what is wrong; whoever waits for something then, or closes the
+    session, gets InvalidEventError.
+    """
 
     def __init__(self, url: str, token: str, *, dialect: str = "classic", trust: ssl.SSLContext | None = None) -> None:
         self.url = url
@@ -66,6 +77,7 @@ class Session:
         self.id: str | None = None
         self.user_id: str | None = None
         self.events: list[Heard] = []
+        self.faults: list[str] = []
         self.disconnected = False  # by a Socket.IO DISCONNECT packet
         self._trust = trust
         self._pid: str | None = None
@@ -113,6 +125,12 @@ class Session:
         if self._socket is not None and self._reader is not None:
             await self._socket.close()
             await self._reader
+        self.check()
+
+    def check(self) -> None:
+        """Raises InvalidEventError when an event has broken its type's promise."""
+        if self.faults:
+            raise InvalidEventError("\n".join(self.faults))
 
     async def send(self, frame: str) -> None:
         """Send a frame as it is."""
@@ -136,9 +154,11 @@ class Session:
         """What ``look`` finds once that is true; looked for after each frame. Raises ConditionError."""
         try:
             async with asyncio.timeout(seconds), self._changed:
-                while not (found := look()):
+                while True:
+                    self.check()
+                    if found := look():
+                        return found
                     await self._changed.wait()
-                return found
         except TimeoutError:
             last = "\n".join(heard.frame[:300] for heard in self.events[-5:])
             raise ConditionError(f"after {seconds:g} s still not true: {what}; last heard:\n{last}") from None
@@ -180,6 +200,8 @@ class Session:
             body = frame[2:]
             rest = body.lstrip("0123456789")
             arguments = msgspec.json.decode(rest)
+            if (fault := fault_in(rest)) is not None:
+                self.faults.append(fault)
             if len(rest) < len(body):
                 await socket.send(f"43{body[: len(body) - len(rest)]}[]")
             offset: str | None = arguments[2] if len(arguments) > 2 else None
@@ -189,4 +211,17 @@ class Session:
             self._changed.notify_all()
 
 
-_ANSWERS = ("session:", "system:error:", "user:error:")
+_ANSWERS = ("session:", "system:error:", "user:error:")  # about the connection; no event of the catalogue begins so
+
+
+@lru_cache(maxsize=1024)  # every session of a conversation is sent the same
+def fault_in(arguments: str) -> str | None:
+    """What is wrong with an event packet, given the JSON array of its arguments; None when nothing is."""
+    name, payload, *_ = msgspec.json.decode(arguments)
+    if name.startswith(_ANSWERS):
+        return None
+    try:
+        validate_event({**payload, "type": name}, Sink.SOCKET)
+    except ValueError as error:
+        return f"{error}\n  {arguments}"
+    return None

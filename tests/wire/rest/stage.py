@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import msgspec
 
 from legato.api import Admission, Api, ApiSettings, Services, rooms
 from legato.auth import CLIENT_ACL, Authenticator, Principal, StoredDirectory, generate, mint
+from legato.events.export import Sink, validate_event
 from legato.events.ids import RandomIds
 from legato.log import Delivery, Log
 from legato.store import Store
@@ -25,6 +27,7 @@ KEYS = {APPLICATION: generate(), OTHER: generate()}
 OLD = ("beta", "v0.1", "beta2", "v0.2")
 NEW = ("v0.3", "v1")
 PREFIXES = OLD + NEW
+_EVENTS = re.compile(r"/[^/]+/conversations/[^/]+/events(?P<one>/[^/]+)?")
 
 
 @dataclass
@@ -68,7 +71,7 @@ class Answer:
 
 @dataclass
 class Stage:
-    """The API with short words for what tests do to it."""
+    """The API with short words for what tests do to it. Whatever events it answers are held against the catalogue."""
 
     api: Api
     log: Log
@@ -122,7 +125,11 @@ class Stage:
         await self.api(scope, receive, send)
         answer = b"".join(message["body"] for message in sent[1:])
         found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return Answer(sent[0]["status"], found, msgspec.json.decode(answer) if answer else None)
+        told = msgspec.json.decode(answer) if answer else None
+        if method == "GET" and sent[0]["status"] == 200 and (asked := _EVENTS.fullmatch(path)):
+            for event in [told] if asked["one"] else _listed(told):
+                validate_event(event, Sink.LOG)
+        return Answer(sent[0]["status"], found, told)
 
     async def must(self, method: str, target: str, body: Any = None, **options: Any) -> Any:
         """The body of an answer that has to be a success."""
@@ -149,6 +156,14 @@ class Stage:
         """The id of a new text."""
         body = {"type": "text", "body": {"text": text}}
         return int((await self.must("POST", f"/v1/conversations/{cid}/events", body, as_=name))["id"])
+
+
+def _listed(page: Any) -> list[Any]:
+    """What a page lists, in whatever envelope its generation puts that."""
+    found = page["_embedded"] if isinstance(page, dict) else page
+    while isinstance(found, dict):
+        (found,) = found.values()
+    return list(found)
 
 
 @asynccontextmanager

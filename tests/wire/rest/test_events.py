@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.wire.rest.stage import NEW, OLD, OTHER, PREFIXES, URL, Stage
+from legato.conversations import Caller, PostEvent
+from legato.events import Person
+from tests.wire.rest.stage import APPLICATION, NEW, OLD, OTHER, PREFIXES, URL, Stage
 
 TEXT = {"type": "text", "body": {"text": "hi"}}
 
@@ -47,6 +49,16 @@ def items(prefix: str, body: Any) -> list[Any]:
         case "v0.3":
             return list(body["_embedded"]["events"])
     return list(body["_embedded"])
+
+
+async def test_an_event_that_breaks_its_types_promise_fails_the_test_that_reads_it(api: Stage, room: str) -> None:
+    # Past the API, which would not have let it in.
+    by = Caller(APPLICATION, Person((await api.must("GET", "/v1/users/alice"))["id"], "alice"))
+    await api.log.submit(PostEvent(conversation_id=room, by=by, type="text", body={"text": 7}))
+    for prefix in PREFIXES:
+        for path in ("events", "events/3"):
+            with pytest.raises(ValueError, match=r"text at log: \$\.body"):
+                await api.call("GET", f"/{prefix}/conversations/{room}/{path}")
 
 
 @pytest.mark.parametrize("prefix", OLD)

@@ -11,6 +11,8 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from legato.testing.session import fault_in
+
 PATH = "/v2/rtc/"
 PATIENCE_SECONDS = 10
 
@@ -67,6 +69,7 @@ class Raw:
         """The next packet, which is an event: its name and first argument."""
         packet = await self.read()
         assert packet.startswith("42"), packet
+        assert not fault_in(packet[2:])
         name, argument, *_ = msgspec.json.decode(packet[2:])
         return name, argument
 

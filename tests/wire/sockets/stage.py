@@ -28,7 +28,7 @@ from legato.sessions import Limits, Sessions, Settings
 from legato.sessions.wheel import TICK_SECONDS
 from legato.store import Store
 from legato.store.schema import applications, users
-from legato.testing.session import Session
+from legato.testing.session import InvalidEventError, Session
 
 APPLICATION = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 START = 1_800_000_000.0
@@ -144,9 +144,10 @@ class Stage:
         by = Caller(APPLICATION)
         return await self.log.submit(DeleteEvent(conversation_id=cid, by=by, event_id=event_id or 0))
 
-    async def signal_to(self, session_id: str, name: str, body: dict[str, Any]) -> None:
+    async def signal_to(self, session_id: str, cid: str, name: str, body: dict[str, Any]) -> None:
         """An event for one session only."""
-        event = Event(type=name, body=body, timestamp=iso(self.clock.now()), application_id=APPLICATION)
+        now = iso(self.clock.now())
+        event = Event(type=name, body=body, timestamp=now, application_id=APPLICATION, conversation_id=cid)
         await self.log.signal(event, session_id=session_id)
 
     # -- time and the network ----------------------------------------------------------------------------------------
@@ -196,10 +197,13 @@ async def staged(
         stage = Stage(sessions, log, authenticator, clock, pair, url)
         yield stage
         for client in stage.clients:
-            await client.close()
+            with contextlib.suppress(InvalidEventError):  # told below, when nothing runs any more
+                await client.close()
         await sessions.close()
     await log.close()
     await store.close()
+    for client in stage.clients:
+        client.check()
 
 
 @contextlib.asynccontextmanager

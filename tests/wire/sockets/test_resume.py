@@ -174,7 +174,7 @@ class TestResume:
         forget(stage)
         logging_in = asyncio.create_task(client.login())
         await stage.until(lambda: stage.sessions.registry._behind)
-        await stage.signal_to(str(client.id), "rtc:answer", {"rtc_id": "r", "answer": "v=0"})
+        await stage.signal_to(str(client.id), cid, "rtc:answer", {"rtc_id": "r", "answer": "v=0"})
         await logging_in
         await client.hears("rtc:answer")
         assert [one.type for one in client.events[2:]] == ["text", "text", "text", "rtc:answer"]
