@@ -28,13 +28,19 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
 
-PAGE = """<!doctype html><meta charset="utf-8"><title>{driver}</title><script src="/bundle/{driver}"></script>
+PAGE = """<!doctype html><meta charset="utf-8"><title>{driver}</title>
+<script src="/drivers/deaf.js"></script><script src="/bundle/{driver}"></script>
 <script type="module">
 import {{ drive }} from '/drivers/{driver}.js'
 import {{ plain }} from '/drivers/plain.js'
 const file = (bytes, name, type) => new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name, {{ type }})
 const tell = (from, name, detail) => window.arrived(JSON.stringify({{ from, name, detail }}))
-const commands = drive(window.{name}, tell, {{ file }})
+const commands = {{
+  ...drive(window.{name}, tell, {{ file }}),
+  async deaf({{ on }}) {{
+    window.deaf = on
+  }},
+}}
 window.run = async (command, args) => {{
   try {{
     return {{ result: (await commands[command](args)) ?? null }}

@@ -75,7 +75,7 @@ class Record:
     told: list[Told] = field(default_factory=list)
     packets: list[Packet] = field(default_factory=list)
     raw: list[tuple[bool, str]] = field(default_factory=list)  # (sent, frame)
-    lost: list[str] = field(default_factory=list)  # frames that a deaf client did not get
+    lost: list[str] = field(default_factory=list)  # frames that a deaf client's SDK did not get
     crashes: list[str] = field(default_factory=list)
     _waiting: set[asyncio.Future[None]] = field(default_factory=set)
 

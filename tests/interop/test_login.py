@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from legato.auth import CLIENT_ACL, generate
@@ -55,44 +57,32 @@ async def test_client_sdk_logs_in(world: World, host: str) -> None:
 
 
 @pytest.mark.parametrize("what", REFUSALS)
-async def test_nexmo_client_learns_why_its_login_was_refused(world: World, what: str) -> None:
-    alice = await world.unconnected(Nexmo, "alice")
-    error = await alice.fail_to_login(world.url, wrong_token(world, what))
-    assert error["type"] == REFUSALS[what][0]
-    assert error["description"]
+async def test_both_clients_learn_why_their_login_was_refused(world: World, host: str, what: str) -> None:
+    alice, bob = await asyncio.gather(world.unconnected(Nexmo, "alice", host), world.unconnected(Chat, "bob", host))
+    token = wrong_token(world, what)
+    classic, chat = await asyncio.gather(alice.fail_to_login(world.url, token), bob.fail_to_login(world.url, token))
+    assert classic["type"] == REFUSALS[what][0]
+    assert classic["description"]
+    assert (chat["type"], chat["code"]) == ("SESSION_ERROR", REFUSALS[what][1])
 
 
-@pytest.mark.parametrize("what", REFUSALS)
-async def test_client_sdk_learns_why_its_login_was_refused(world: World, what: str) -> None:
-    bob = await world.unconnected(Chat, "bob")
-    error = await bob.fail_to_login(world.url, wrong_token(world, what))
-    assert (error["type"], error["code"]) == ("SESSION_ERROR", REFUSALS[what][1])
-
-
-async def test_the_browser_bundles_learn_why_their_login_was_refused(world: World) -> None:
-    alice = await world.unconnected(Nexmo, "alice", "chromium")
-    bob = await world.unconnected(Chat, "bob", "chromium")
-    assert (await alice.fail_to_login(world.url, "not.a.token"))["type"] == "system:error:invalid-token"
-    assert (await bob.fail_to_login(world.url, "not.a.token"))["code"] == "session:error:invalid-token"
-
-
-async def test_client_sdk_learns_that_the_session_it_resumes_is_not_its_own(world: World) -> None:
+async def test_client_sdk_learns_that_the_session_it_resumes_is_not_its_own(world: World, host: str) -> None:
     alice = await world.chat("alice")
-    thief = await world.unconnected(Chat, "bob")
+    thief = await world.unconnected(Chat, "bob", host)
     error = await thief.host.run(
         "failToLogin", {"config": thief.config(world.url), "token": world.token("bob"), "session": alice.session}
     )
     assert error["code"] == "session:error:invalid-session"
 
 
-async def test_a_user_has_a_bounded_number_of_sessions(narrow_world: World) -> None:
+async def test_a_user_has_a_bounded_number_of_sessions(narrow_world: World, host: str) -> None:
     world = narrow_world
     await world.nexmo("alice")
     await world.chat("bob")
-    second = await world.unconnected(Nexmo, "alice")
+    second = await world.unconnected(Nexmo, "alice", host)
     error = await second.fail_to_login(world.url, world.token("alice"))
     assert error["type"] == "session:error:max-open-sessions"
-    second_bob = await world.unconnected(Chat, "bob")
+    second_bob = await world.unconnected(Chat, "bob", host)
     error = await second_bob.fail_to_login(world.url, world.token("bob"))
     assert error["code"] == "session:error:max-open-sessions-permitted"
 
@@ -106,8 +96,8 @@ async def test_nexmo_client_logs_out(world: World, host: str) -> None:
     assert sessions.body["_embedded"]["sessions"] == []
 
 
-async def test_client_sdk_logs_out(world: World) -> None:
-    bob = await world.chat("bob")
+async def test_client_sdk_logs_out(world: World, host: str) -> None:
+    bob = await world.chat("bob", host=host)
     watcher = await world.nexmo("bob")
     await bob.client("deleteSession")
 

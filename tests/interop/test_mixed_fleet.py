@@ -12,8 +12,8 @@ from .conftest import World
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def both(world: World) -> tuple[Nexmo, Chat]:
-    return await asyncio.gather(world.nexmo("alice"), world.chat("bob"))
+async def both(world: World, host: str) -> tuple[Nexmo, Chat]:
+    return await asyncio.gather(world.nexmo("alice", host=host), world.chat("bob", host=host))
 
 
 @pytest.fixture
@@ -144,9 +144,9 @@ async def test_a_member_leaves_and_both_generations_hear_it(alice: Nexmo, bob: C
     assert [event["type"] for event in world.log(cid)][-2:] == ["member:left", "member:left"]
 
 
-async def test_one_user_has_a_session_of_each_generation(alice: Nexmo, bob: Chat, world: World) -> None:
+async def test_one_user_has_a_session_of_each_generation(alice: Nexmo, bob: Chat, world: World, host: str) -> None:
     cid = await meet(alice, bob)
-    second = await world.chat("alice")
+    second = await world.chat("alice", host=host)
     await bob.client("sendMessageTextEvent", cid, "to both of you")
     on_first = await alice.emits("text", source="conversation", cid=cid)
     on_second = await second.gets("message:text", cid=cid)

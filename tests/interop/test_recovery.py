@@ -58,8 +58,8 @@ async def test_nexmo_client_misses_nothing_over_a_cut(world: World, host: str) -
     assert ids == list(range(ids[0], ids[-1] + 1))
 
 
-async def test_nexmo_client_fills_a_gap_from_the_log(world: World) -> None:
-    alice = await world.nexmo("alice")
+async def test_nexmo_client_fills_a_gap_from_the_log(world: World, host: str) -> None:
+    alice = await world.nexmo("alice", host=host)
     cid = await meet(alice)
     join(world, cid, "bob")
     await alice.emits("member:joined", lambda told: told.args[0]["userName"] == "bob", source="conversation")
@@ -74,14 +74,17 @@ async def test_nexmo_client_fills_a_gap_from_the_log(world: World) -> None:
     assert texts == [*(f"lost {number}" for number in range(29)), "heard"]
 
 
-async def test_both_clients_go_on_after_the_server_was_killed_mid_conversation(mortal_world: World) -> None:
+async def test_both_clients_go_on_after_the_server_was_killed_mid_conversation(mortal_world: World, host: str) -> None:
     world = mortal_world
-    alice, bob = await world.nexmo("alice"), await world.chat("bob")
+    alice, bob = await world.nexmo("alice", host=host), await world.chat("bob", host=host)
     cid = await meet(alice)
     join(world, cid, "bob", "carol")
     first = say(world, cid, "carol", "before the crash")
     await alice.emits("text", lambda told: told.args[1]["id"] == first, source="conversation", cid=cid)
     await bob.gets("message:text", lambda event: event["id"] == first)
+    # nexmo-client leaves the failure of a receipt that is under way unhandled: both are through, and answered.
+    await alice.record.until(lambda: len(alice.heard("text:delivered", cid=cid)) == 2, "both receipts")
+    await alice.open(cid)
     sessions = alice.session, bob.session
 
     world.server.kill()
@@ -109,8 +112,8 @@ async def test_both_clients_go_on_after_the_server_was_killed_mid_conversation(m
     await alice.emits("text", lambda told: told.args[1]["body"]["text"] == "me too", source="conversation", cid=cid)
 
 
-async def test_an_invitation_sent_during_a_cut_arrives_after_it(world: World) -> None:
-    alice, bob = await world.nexmo("alice"), await world.nexmo("bob")
+async def test_an_invitation_sent_during_a_cut_arrives_after_it(world: World, host: str) -> None:
+    alice, bob = await world.nexmo("alice"), await world.nexmo("bob", host=host)
     await bob.host.run("drop", {})
     cid = await meet(alice)
     await alice.conversation(cid, "invite", {"user_name": "bob"})
@@ -118,9 +121,9 @@ async def test_an_invitation_sent_during_a_cut_arrives_after_it(world: World) ->
     await bob.conversation(cid, "join")
 
 
-async def test_a_refreshed_token_keeps_the_session(world: World) -> None:
-    alice = await world.unconnected(Nexmo, "alice")
-    bob = await world.unconnected(Chat, "bob")
+async def test_a_refreshed_token_keeps_the_session(world: World, host: str) -> None:
+    alice = await world.unconnected(Nexmo, "alice", host)
+    bob = await world.unconnected(Chat, "bob", host)
     await alice.login(world.url, world.token("alice", ttl=4))
     await bob.login(world.url, world.token("bob", ttl=4))
     await alice.application("updateToken", world.token("alice", ttl=600))
@@ -138,10 +141,10 @@ async def test_a_refreshed_token_keeps_the_session(world: World) -> None:
     assert not bob.tells("sessionError")
 
 
-async def test_a_token_that_ends_is_announced_and_then_ends_the_session(hasty_world: World) -> None:
+async def test_a_token_that_ends_is_announced_and_then_ends_the_session(hasty_world: World, host: str) -> None:
     world = hasty_world
-    alice = await world.unconnected(Nexmo, "alice")
-    bob = await world.unconnected(Chat, "bob")
+    alice = await world.unconnected(Nexmo, "alice", host)
+    bob = await world.unconnected(Chat, "bob", host)
     await alice.login(world.url, world.token("alice", ttl=3))
     await bob.login(world.url, world.token("bob", ttl=3))
     await alice.emits("system:error:expired-token", source="application")
@@ -155,8 +158,8 @@ async def test_a_token_of_another_user_does_not_refresh_a_session(world: World) 
     assert reply.status in (401, 403, 404)
 
 
-async def test_two_sessions_of_one_user_hear_the_same(world: World) -> None:
-    first, second = await world.nexmo("alice"), await world.nexmo("alice")
+async def test_two_sessions_of_one_user_hear_the_same(world: World, host: str) -> None:
+    first, second = await world.nexmo("alice", host=host), await world.nexmo("alice", host=host)
     assert first.session != second.session
     cid = await meet(first)
     await second.emits("member:joined", source="conversation", cid=cid)
@@ -173,8 +176,8 @@ async def test_two_sessions_of_one_user_hear_the_same(world: World) -> None:
     )
 
 
-async def test_deleting_a_user_ends_its_sessions(world: World) -> None:
-    alice, bob = await world.nexmo("alice"), await world.chat("bob")
+async def test_deleting_a_user_ends_its_sessions(world: World, host: str) -> None:
+    alice, bob = await world.nexmo("alice", host=host), await world.chat("bob", host=host)
     for name in ("alice", "bob"):
         assert world.rest("DELETE", f"/v1/users/{world.user(name)}").status == 204
     await alice.hears("session:terminated")

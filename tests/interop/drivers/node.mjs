@@ -6,7 +6,7 @@
 //        {"frame": "42[…]", "sent": false}                                                every websocket frame
 //        {"crash": "…"}                                                                   an unhandled rejection
 //
-// The command "deaf" is this host's own: {"on": true} loses every event that arrives, as a faulty proxy would.
+// The command "deaf" is a host's own, not a driver's: {"on": true} loses every event that arrives, as a faulty proxy would.
 
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
