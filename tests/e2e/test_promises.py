@@ -254,6 +254,36 @@ async def test_7_overload_is_refused_and_says_when_to_come_back(make_server: Cal
     assert len([event for event in server.history(application, room.cid) if event["type"] == "text"]) == len(accepted)
 
 
+async def test_7_a_full_queue_of_the_writer_is_refused_and_says_when_to_come_back(
+    make_server: Callable[..., Server],
+) -> None:
+    server = make_server(settings={"LEGATO_QUEUE_BOUND": "4", "LEGATO_USER_RATE": "0"})
+    application, room = scene(server)
+    url = f"{server.url}/v1/conversations/{room.cid}/events"
+    accepted: list[int] = []
+    refused: list[tuple[str | None, Any]] = []
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {application.token('ada')}"}) as http:
+
+        async def post(number: int) -> None:
+            async with http.post(url, json={"type": "text", "body": {"text": f"text {number}"}}) as reply:
+                answer = await reply.json()
+                if reply.status == 201:
+                    accepted.append(answer["id"])
+                else:
+                    assert reply.status == 429, answer
+                    refused.append((reply.headers.get("Retry-After"), answer["code"]))
+
+        for _ in range(20):
+            await asyncio.gather(*(post(number) for number in range(100)))
+            if refused:
+                break
+    assert accepted
+    assert set(refused) == {("1", "system:error:overloaded")}
+    # What was refused changed nothing.
+    texts = [event["id"] for event in server.history(application, room.cid) if event["type"] == "text"]
+    assert texts == sorted(accepted)
+
+
 FOREIGN = [
     ("GET", "/v1/conversations/{cid}", None),
     ("PUT", "/v1/conversations/{cid}", {"display_name": "mine now"}),
