@@ -84,6 +84,22 @@ def database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> 
 
 
 @pytest.fixture
+def new_database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
+    """An empty database of each store, another one with every call: for tests that begin anew many times."""
+    cluster: Cluster | None = request.getfixturevalue("postgres") if store == "postgresql" else None
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(f"sqlite:///{tmp_path / f'legato-{len(made)}.db'}" if cluster is None else cluster.database())
+        return made[-1]
+
+    yield make
+    if cluster is not None:
+        for url in made:
+            cluster.drop(url)
+
+
+@pytest.fixture
 def durable_database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """The same, on stores that survive the loss of power."""
     if store == "sqlite":

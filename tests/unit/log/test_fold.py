@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from tests.unit.log.conftest import APPLICATION, Desk, MovedClock
 
 from legato.conversations import (
@@ -39,16 +37,15 @@ receipt = st.sampled_from(["text:delivered", "text:seen", "message:seen", "event
 class LogMachine(RuleBasedStateMachine):
     """Callers who do anything in any order, several at once; the machine keeps its own count of what was accepted."""
 
-    def __init__(self) -> None:
+    def __init__(self, database_url: str) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.directory = tempfile.TemporaryDirectory()
         self.accepted: list[int] = []
-        self.desk = self.run(self.open())
+        self.desk = self.run(self.open(database_url))
         self.cid = ""
 
-    async def open(self) -> Desk:
-        store = Store(f"sqlite:///{Path(self.directory.name) / 'legato.db'}")
+    async def open(self, database_url: str) -> Desk:
+        store = Store(database_url)
         await store.open()
         clock = MovedClock()
         desk = Desk(Log(store, clock=clock), clock)
@@ -168,10 +165,18 @@ class LogMachine(RuleBasedStateMachine):
         self.run(self.desk.log.store.close())
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
-        self.directory.cleanup()
 
 
-TestLog = LogMachine.TestCase
-TestLog.settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+EXAMPLES = {"sqlite": 25, "postgresql": 3}
+
+
+def test_the_state_is_the_fold_of_the_log_whatever_is_done(store: str, new_database_url: Callable[[], str]) -> None:
+    run_state_machine_as_test(
+        lambda: LogMachine(new_database_url()),
+        settings=settings(
+            max_examples=EXAMPLES[store],
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )

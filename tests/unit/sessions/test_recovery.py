@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import insert
 
 from legato.auth import Authenticator, KeyPair, StoredDirectory, generate, mint
@@ -70,16 +68,19 @@ class Client:
 class Recovery(RuleBasedStateMachine):
     """Posts, joins and leaves, batches, cuts, slow readers, forgotten memory and restarts, in any order."""
 
+    def __init__(self, new_database_url: Callable[[], str]) -> None:
+        super().__init__()
+        self.new_database_url = new_database_url
+
     @initialize()
     def begin(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self.directory = Path(tempfile.mkdtemp())
         self.deliveries: list[Delivery] = []
         self.members: dict[tuple[int, int], Member] = {}
         self.run(self._begin())
 
     async def _begin(self) -> None:
-        self.store = Store(f"sqlite:///{self.directory / 'legato.db'}")
+        self.store = Store(self.new_database_url())
         await self.store.open()
         self.log = Log(self.store)
         self.log.tap(self.deliveries.extend)
@@ -234,7 +235,6 @@ class Recovery(RuleBasedStateMachine):
         finally:
             self.run(self._end())
             self.loop.close()
-            shutil.rmtree(self.directory)
 
     # -- how it is done ----------------------------------------------------------------------------------------------
 
@@ -328,10 +328,18 @@ async def _all(*works: Any) -> None:
     await asyncio.gather(*works)
 
 
-TestRecovery = Recovery.TestCase
-TestRecovery.settings = settings(
-    max_examples=15,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+EXAMPLES = {"sqlite": 15, "postgresql": 4}
+
+
+def test_every_client_hears_its_events_once_and_in_order_whatever_happens(
+    store: str, new_database_url: Callable[[], str]
+) -> None:
+    run_state_machine_as_test(
+        lambda: Recovery(new_database_url),
+        settings=settings(
+            max_examples=EXAMPLES[store],
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )

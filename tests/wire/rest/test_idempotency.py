@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from legato.log import Upkeep
 from tests.wire.rest.stage import OTHER, Stage
 
 KEY = {"idempotency-key": "d1f0c9d2"}
@@ -60,6 +61,22 @@ async def test_a_refused_request_does_not_use_its_key_up(stored: Stage, room: st
     await stored.must("DELETE", f"/v1/conversations/{room}")
     again = await stored.call("POST", "/v1/conversations", {"name": "room"}, headers=KEY)
     assert again.status == 201
+
+
+async def test_a_key_is_kept_for_a_day_and_free_afterwards(stored: Stage, room: str) -> None:
+    day = 24 * 3600
+    upkeep = Upkeep(stored.log)
+    for number, path in enumerate(("/v1/conversations", "/v1/users")):  # a command, and rows beside the log
+        headers = {"idempotency-key": f"key-{number}"}
+        first = await stored.must("POST", path, {"name": "first"}, headers=headers)
+        stored.clock.seconds += day
+        await upkeep.once()
+        assert await stored.must("POST", path, {"name": "first"}, headers=headers) == first
+        assert (await stored.call("POST", path, {"name": "second"}, headers=headers)).status == 409
+        stored.clock.seconds += 1
+        await upkeep.once()
+        second = await stored.must("POST", path, {"name": "second"}, headers=headers)
+        assert second["id"] != first["id"]
 
 
 async def test_a_key_is_printable_and_short(api: Stage) -> None:

@@ -70,16 +70,16 @@ async def test_of_two_users_of_a_name_one_is_made(stored: Stage) -> None:
     assert codes(answers) == [""] + ["user:error:duplicate-name"] * 4
 
 
-async def test_of_two_for_the_last_place_one_gets_it(api: Stage) -> None:
-    cid = await api.conversation()
+async def test_of_two_for_the_last_place_one_gets_it(stored: Stage) -> None:
+    cid = await stored.conversation()
     for number in range(99):
-        await api.user(f"u{number}")
-        await api.join(cid, f"u{number}")
+        await stored.user(f"u{number}")
+        await stored.join(cid, f"u{number}")
     for name in ("alice", "bob"):
-        await api.user(name)
+        await stored.user(name)
     answers = await asyncio.gather(
         *(
-            api.call(
+            stored.call(
                 "POST",
                 f"/v1/conversations/{cid}/members",
                 {"user": {"name": name}, "state": "joined", "channel": APP},
@@ -89,7 +89,7 @@ async def test_of_two_for_the_last_place_one_gets_it(api: Stage) -> None:
         )
     )
     assert codes(answers) == ["", "conversation:error:maximum-number-of-members"]
-    assert len(await types(api, cid)) == 100
+    assert len(await types(stored, cid)) == 100
 
 
 async def test_who_joins_while_being_deleted_is_in_no_conversation(stored: Stage) -> None:
