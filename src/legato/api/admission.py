@@ -14,7 +14,10 @@ from legato.events.refusal import Forbidden, InvalidInput
 
 
 class Admission:
-    """Checks credentials and takes from the caller's buckets. ``account`` reads the installation's account."""
+    """Checks credentials and takes from the caller's buckets, ``users`` and ``applications``.
+
+    ``account`` reads the installation's account.
+    """
 
     def __init__(
         self,
@@ -26,8 +29,8 @@ class Admission:
         self._authenticator = authenticator
         self._account = account
         self._clock = clock
-        self._users = Buckets(settings.user_rate, settings.user_burst)
-        self._applications = Buckets(settings.application_rate, settings.application_burst)
+        self.users = Buckets(settings.user_rate, settings.user_burst)
+        self.applications = Buckets(settings.application_rate, settings.application_burst)
 
     async def admit(self, route: Route, headers: Mapping[bytes, bytes], query: bytes) -> Principal | None:
         """The bearer of the token, None on routes that ask for none.
@@ -47,9 +50,9 @@ class Admission:
         principal = None if token is None else self._authenticator.recall(token)
         if principal is None:
             principal = await self._authenticator.authenticate(token)
-        self._applications.take(principal.application_id)
+        self.applications.take(principal.application_id)
         if principal.user is not None:
-            self._users.take(principal.user.id)
+            self.users.take(principal.user.id)
             if route.admin_only:
                 raise Forbidden("Only an application's own token may do this.")
         return principal

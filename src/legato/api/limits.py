@@ -23,6 +23,7 @@ class Buckets:
         self._burst = max(burst, 1.0)
         self._now = now
         self._bound = bound
+        self.refused = 0  # requests, since the start
         self._buckets: OrderedDict[str, list[float]] = OrderedDict()  # key → [tokens, when]
 
     def take(self, key: str) -> None:
@@ -41,6 +42,7 @@ class Buckets:
         bucket[1] = now
         if tokens < 1.0:
             bucket[0] = tokens
+            self.refused += 1
             raise Overloaded(
                 "Too many requests.", code="http:error:too-many-requests", retry_after=(1.0 - tokens) / self._rate
             )

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from legato.conversations import Command, Conversation, Target, no_such_conversa
 from legato.events.envelope import Event, Person
 from legato.events.moment import Clock, SystemClock
 from legato.events.refusal import Overloaded, Refusal
+from legato.log.counts import Counts
 from legato.log.draft import Draft
 from legato.log.facts import gather
 from legato.log.memory import Memory, Recent
@@ -63,9 +65,10 @@ class Log:
     def __init__(self, store: Store, *, clock: Clock | None = None, queue_bound: int = QUEUE_BOUND) -> None:
         self.store = store
         self.clock = clock or SystemClock()
+        self.counts = Counts()
+        self.queue_bound = queue_bound
         self._memory = Memory()
         self._queue: deque[_Waiting] = deque()
-        self._queue_bound = queue_bound
         self._taps: list[Tap] = []
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -82,6 +85,16 @@ class Log:
         self._wake.set()
         if self._writer is not None:
             await self._writer
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for the writer."""
+        return len(self._queue)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether what is submitted now will be decided."""
+        return self._writer is not None and not self._writer.done() and not self._closing
 
     def tap(self, listener: Tap) -> None:
         """``listener`` hears every delivery after its commit, in commit order, in the event loop; it must not block."""
@@ -156,7 +169,8 @@ class Log:
     def _enqueue(self, waiting: _Waiting) -> asyncio.Future[Any]:
         if self._closing:
             raise Overloaded("The server is shutting down: try again in a moment.")
-        if len(self._queue) >= self._queue_bound:
+        if len(self._queue) >= self.queue_bound:
+            self.counts.turned_away += 1
             raise Overloaded("The server is busy: try again in a moment.")
         self._queue.append(waiting)
         self._wake.set()
@@ -176,6 +190,7 @@ class Log:
         try:
             await self._commit(waiting)
         except Exception as error:  # the store refused them all: their callers are told, the next ones are tried
+            self.counts.batches_failed += 1
             if isinstance(error, Refusal):
                 log.error("a batch of %d requests could not be committed: %s", len(waiting), error)
             else:
@@ -197,6 +212,7 @@ class Log:
                 if len(waiting) == 1 or isinstance(error, Refusal | OperationalError | InterfaceError):
                     raise  # it is this one's doing, or the store's
                 break
+            self.counts.refused += sum(isinstance(outcome, Refusal) for outcome in outcomes)
             self._publish(draft, waiting)
             self._answer(waiting, outcomes)
             self._tell(list(draft.deliveries(first)))
@@ -235,8 +251,9 @@ class Log:
         if draft.batch.is_empty:
             return 0
         self._committing = True
+        begun = time.perf_counter()
         try:
-            return await self.store.write(lambda connection: commit_batch(connection, draft.batch))
+            first = await self.store.write(lambda connection: commit_batch(connection, draft.batch))
         except BaseException:
             for key in draft.touched:
                 self._memory.targets.drop(key)
@@ -244,6 +261,8 @@ class Log:
         finally:
             self._committing = False
             self._memory.generation += 1
+        self.counts.committed(len(draft.batch.events), time.perf_counter() - begun)
+        return first
 
     def _publish(self, draft: Draft, waiting: list[_Waiting]) -> None:
         memory = self._memory

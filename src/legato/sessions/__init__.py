@@ -2,7 +2,7 @@
 
 from legato.sessions.engine import Limits
 from legato.sessions.registry import Registry
-from legato.sessions.service import Sessions, Settings
+from legato.sessions.service import Figures, Sessions, Settings
 from legato.sessions.session import Session
 
-__all__ = ["Limits", "Registry", "Session", "Sessions", "Settings"]
+__all__ = ["Figures", "Limits", "Registry", "Session", "Sessions", "Settings"]

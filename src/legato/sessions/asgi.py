@@ -43,7 +43,7 @@ class AsgiSocket:
             return
         if self._size > self._max_buffered:
             if self.socket is not None:
-                self.socket.cut("too far behind")
+                self.socket.fall_behind()
             return
         self._packets.extend(packet.unframe(frames))
         self._size += len(frames)

@@ -176,6 +176,12 @@ class Socket:
             self._end(why)
             self.transport.abort()
 
+    def fall_behind(self) -> None:
+        """Too much stands before a client that does not read: it is cut, and counted."""
+        if self.is_open:
+            self.endpoint.cut_slow += 1
+            self.cut("too far behind")
+
     def on_time(self, now: float) -> None:
         """Called by the wheel."""
         if not self.is_open:
@@ -305,6 +311,7 @@ class Endpoint:
         self.limits = limits
         self.wheel = Wheel(now())
         self.sockets: dict[str, Socket] = {}
+        self.cut_slow = 0  # sockets that were, since the start
         self.is_closed = False
 
     def admit(self, query: Mapping[str, str], transport: Transport) -> Socket:

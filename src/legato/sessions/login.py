@@ -102,6 +102,8 @@ class Desk:
         self._queue: deque[_Arrival] = deque()  # one for each socket at most
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.admitted = 0  # logins, since the start
+        self.refused = 0
         registry.on_released = self._wake.set
 
     async def start(self) -> None:
@@ -150,7 +152,7 @@ class Desk:
             self._queue.append(arrival)
             self._wake.set()
         else:
-            arrival.connection.refused(PERMISSION, "The token does not allow sessions.")
+            self._refuse(arrival.connection, PERMISSION, "The token does not allow sessions.")
 
     async def _authenticate(
         self, connection: Connection, handshake: Handshake, session_id: str, earlier: _Arrival | None
@@ -162,7 +164,7 @@ class Desk:
             if earlier is not None:
                 await self._log.transact(lambda database: end_sessions(database, [session_id]))
             if connection.is_logging_in:
-                connection.refused(_code(refusal.code, handshake), refusal.detail)
+                self._refuse(connection, _code(refusal.code, handshake), refusal.detail)
             return
         except Exception:  # the database: the client comes back and tries again
             log.exception("a token could not be verified")
@@ -225,7 +227,7 @@ class Desk:
         if isinstance(outcome, Denial):
             if connection.is_logging_in:
                 code, detail = _DENIED[outcome]
-                connection.refused(_code(code, arrival.handshake), detail)
+                self._refuse(connection, _code(code, arrival.handshake), detail)
         elif not connection.is_logging_in:
             self._registry.give_back_released([outcome.id])
         elif self._is_stale(arrival):
@@ -234,6 +236,10 @@ class Desk:
             self._run(again, "login")
         else:
             self._admitted(arrival, outcome)
+
+    def _refuse(self, connection: Connection, code: str, detail: str) -> None:
+        self.refused += 1
+        connection.refused(code, detail)
 
     def _is_stale(self, arrival: _Arrival) -> bool:
         if arrival.terminations == self._registry.terminations:
@@ -264,6 +270,7 @@ class Desk:
             "api_key": principal.api_key,
             "pending_events": [],
         }
+        self.admitted += 1
         connection.admitted(session, _encode({"body": body}), after)
 
     async def _end(self, connection: Connection, session: Session, request_id: str | None) -> None:

@@ -64,7 +64,7 @@ class Polling(Upgradable):
         if not self._is_open:
             return
         if self.socket is not None and self._size > self.socket.endpoint.limits.max_buffered:
-            self.socket.cut("too far behind")
+            self.socket.fall_behind()
             return
         self._frames.append(frames)
         self._size += len(frames)

@@ -38,6 +38,8 @@ class Registry:
         self._gone: dict[str, int] = {}  # session id: how far it had come
         self._released: dict[str, None] = {}  # an ordered set
         self.on_released: Callable[[], None] = lambda: None
+        self.resumed_from_memory = 0  # sessions, since the start
+        self.resumed_from_log = 0
         self.terminations = 0  # grows when sessions are ended from outside, for logins that are under way
 
     def __len__(self) -> int:
@@ -161,6 +163,10 @@ class Registry:
             session.cursor = session.answered = self.head
             self._go_live(session)
         else:
+            if after < self._ring.floor:
+                self.resumed_from_log += 1
+            else:
+                self.resumed_from_memory += 1
             session.answered = after
             self._catch_up.begin(session, after)
 

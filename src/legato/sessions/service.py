@@ -39,6 +39,20 @@ class Settings:
     token_grace_seconds: float = EXPIRY_GRACE_SECONDS
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The room in numbers: how many there are now, and how often something happened since the start."""
+
+    connected: int  # sessions
+    sockets: int  # open, logged in or not
+    max_sockets: int
+    cut_slow: int  # sockets whose clients did not read
+    resumed_from_memory: int
+    resumed_from_log: int
+    logins_admitted: int
+    logins_refused: int
+
+
 class Sessions:
     """Client sessions: ``websocket_class`` for uvicorn, itself the ASGI application for the rest of the path.
 
@@ -108,6 +122,19 @@ class Sessions:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application under the socket's path."""
         await (self._asgi if scope["type"] == "websocket" else self._polling)(scope, receive, send)
+
+    def figures(self) -> Figures:
+        """As they stand; reading them costs the same however many clients there are."""
+        return Figures(
+            connected=len(self.registry),
+            sockets=len(self.endpoint.sockets),
+            max_sockets=self.endpoint.limits.max_sockets,
+            cut_slow=self.endpoint.cut_slow,
+            resumed_from_memory=self.registry.resumed_from_memory,
+            resumed_from_log=self.registry.resumed_from_log,
+            logins_admitted=self._desk.admitted,
+            logins_refused=self._desk.refused,
+        )
 
     def tick(self) -> None:
         """What time brings: heartbeats, deadlines, expiries. Called every ``TICK_SECONDS``."""

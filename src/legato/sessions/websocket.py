@@ -110,7 +110,7 @@ class WebSocket(asyncio.Protocol):
             tcp = self._tcp
             if tcp.get_write_buffer_size() > self.endpoint.limits.max_buffered:
                 if self._socket is not None:
-                    self._socket.cut("too far behind")
+                    self._socket.fall_behind()
                 return
             tcp.write(frames)
 

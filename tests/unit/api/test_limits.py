@@ -27,6 +27,7 @@ def test_a_burst_passes_and_the_next_request_is_told_when_to_come_back() -> None
         buckets.take("alice")
     assert caught.value.retry_after == pytest.approx(0.5)
     buckets.take("bob")
+    assert buckets.refused == 1
 
 
 def test_a_bucket_refills_at_its_rate_up_to_its_burst() -> None:

@@ -24,7 +24,7 @@ class Wire:
         """See ``Transport``."""
         if self.is_open:
             if self.buffered() > self._max_buffered:
-                self.socket.cut("too far behind")
+                self.socket.fall_behind()
                 return
             self.unread += [text.decode() for text in packet.unframe(frames)]
 

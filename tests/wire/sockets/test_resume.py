@@ -76,6 +76,24 @@ class TestResume:
         texts = [one.payload["body"]["text"] for one in client.heard("text")]
         assert texts == ["before", *(f"missed {number}" for number in range(20)), "live"]
 
+    async def test_it_is_counted_where_what_was_missed_was_found(self, stage: Stage, alice: Person) -> None:
+        cid = await stage.conversation(alice)
+        client = await stage.login("alice")
+        await stage.post(cid, "before", alice)
+        await client.hears("text")
+        counted = []
+        for is_forgotten in (False, True):
+            await client.drop()
+            await stage.post(cid, "missed", alice)
+            if is_forgotten:
+                forget(stage)
+            await client.login()
+            await all_of(stage, client, stage.sessions.registry.head)
+            figures = stage.sessions.figures()
+            counted.append((figures.resumed_from_memory, figures.resumed_from_log))
+        assert counted == [(1, 0), (1, 1)]
+        assert (figures.connected, figures.logins_admitted, figures.logins_refused) == (1, 3, 0)
+
     async def test_the_answer_to_the_login_comes_before_what_was_missed(self, stage: Stage, alice: Person) -> None:
         cid = await stage.conversation(alice)
         client = await stage.login("alice")

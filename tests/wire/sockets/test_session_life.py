@@ -162,6 +162,7 @@ class TestSlowClients:
                 texts = [f"{sent + number} " + "x" * 2000 for number in range(50)]
                 await asyncio.gather(*(stage.post(cid, text, bob) for text in texts))
                 sent += len(texts)
+            assert stage.sessions.figures().cut_slow == 1
             await quicker.until(lambda: len(quicker.heard("text")) == sent, "all of it")
             received = await slow.drain()
             client = stage.client("alice")
@@ -184,6 +185,7 @@ class TestSlowClients:
                     await stage.post(cid, f"{number} " + "x" * 1000, alice)
                 assert (await poller.get())[0] == 400
                 assert len(stage.sessions.registry) == 0
+                assert stage.sessions.figures().cut_slow == 1
 
 
 @pytest.mark.usefixtures("alice")
