@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from functools import partial
+from time import perf_counter
 from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
 
+from legato.api import request_id
 from legato.api.admission import Admission
 from legato.api.body import ClientGone, Receive, read_body, read_chunks
 from legato.api.contract import PREFIXES, Reply, Request, Route
@@ -16,6 +18,7 @@ from legato.api.decode import fields_of
 from legato.api.errors import UnsupportedMediaType, failed, refused
 from legato.api.router import Bound, Router, generation_of
 from legato.api.settings import ApiSettings
+from legato.api.tally import Tally
 from legato.auth import Principal
 from legato.events.refusal import Forbidden, Refusal
 
@@ -23,11 +26,11 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ALLOW_ORIGIN: Final = (b"access-control-allow-origin", b"*")
-EXPOSE: Final = (b"access-control-expose-headers", b"Retry-After, Location")
+EXPOSE: Final = (b"access-control-expose-headers", b"Retry-After, Location, X-Request-Id")
 # A day is the most that any browser keeps; Chromium cuts it to two hours.
 PREFLIGHT: Final = [
     ALLOW_ORIGIN,
-    (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key"),
+    (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, X-Request-Id"),
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
     (b"access-control-max-age", b"86400"),
 ]
@@ -38,13 +41,15 @@ encode: Final = msgspec.json.Encoder().encode
 class Api:
     """An ASGI application for every path under ``PREFIXES`` except the Socket.IO endpoint itself.
 
-    ``rooms`` are instances of handler classes. ``routes`` lists what they declare, for OpenAPI.
+    ``rooms`` are instances of handler classes. ``routes`` lists what they declare, for OpenAPI. ``tally`` counts what
+    was answered.
     """
 
     def __init__(self, rooms: Sequence[object], admission: Admission, settings: ApiSettings) -> None:
         self._router = Router(rooms)
         self._admission = admission
         self._settings = settings
+        self.tally = Tally()
         self._public_url = settings.public_url.rstrip("/")
 
     @property
@@ -66,6 +71,8 @@ class Api:
             await send({"type": "http.response.body", "body": b""})
             return
         path: str = scope["path"]
+        begun = perf_counter()
+        request_id.begin(scope)
         try:
             reply = await self._answer(scope, path, receive)
         except Refusal as refusal:
@@ -74,6 +81,7 @@ class Api:
             return
         except Exception as error:  # the outermost layer: logged there, answered as a 500
             reply = failed(error, generation_of(path))
+        self.tally.add(path, reply.status, perf_counter() - begun)
         await _send(reply, send)
 
     async def _answer(self, scope: Scope, path: str, receive: Receive) -> Reply[Any]:

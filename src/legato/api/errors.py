@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import logging
 import math
-import secrets
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from legato.api import request_id
 from legato.api.contract import Generation, Reply
 from legato.events.envelope import JsonObject
 from legato.events.refusal import Overloaded, Refusal, Unauthenticated
@@ -200,9 +200,13 @@ _SHAPES: Final[Mapping[Generation, Callable[[Refusal, int, str], JsonObject]]] =
 
 
 def refused(refusal: Refusal, generation: Generation, instance: str | None = None) -> Reply[JsonObject]:
-    """The answer that says so, in the shape of that generation. ``instance`` is 32 hex digits."""
+    """The answer that says so, in the shape of that generation.
+
+    ``instance`` is the id of the request, unless given, and goes with every refusal as ``X-Request-Id``.
+    """
     status = status_of(refusal)
-    body = _SHAPES[generation](refusal, status, instance or secrets.token_hex(16))
+    instance = instance or request_id.current() or request_id.new()
+    body = _SHAPES[generation](refusal, status, instance)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     if isinstance(refusal, MethodNotAllowed):
         headers = ((b"allow", ", ".join(refusal.allowed).encode()),)  # RFC 9110 15.5.6
@@ -212,12 +216,13 @@ def refused(refusal: Refusal, generation: Generation, instance: str | None = Non
         headers = ((b"connection", b"close"),)  # RFC 9110 15.5.9
     elif status == 401:
         headers = ((b"www-authenticate", b"Basic" if generation is Generation.V2 else b"Bearer"),)
+    headers = (*headers, (request_id.HEADER, instance.encode()))
     return Reply(status, body, headers=headers)  # application/json: the SDKs parse nothing else
 
 
 def failed(error: Exception, generation: Generation) -> Reply[JsonObject]:
     """The answer to an error that nobody expected. The log gets where it happened, never a message text."""
-    instance = secrets.token_hex(16)
+    instance = request_id.current() or request_id.new()
     frames = traceback.extract_tb(error.__traceback__)[::-1]
     ours = [frames[0], *(frame for frame in frames[1:] if "legato" in frame.filename)] if frames else []
     where = " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in ours)

@@ -325,7 +325,7 @@ def _page_links(url: str, asked: MediaQuery, count: int) -> MediaPageLinks:
 def _unsatisfiable(refusal: RangeNotSatisfiable, request: Request[Any, Any], item: Media) -> Reply[Any]:
     reply = refused(refusal, request.generation)
     length = ((b"content-range", f"bytes */{item.size}".encode()),)  # RFC 9110 15.5.17
-    return Reply(reply.status, reply.body, headers=length, media_type=reply.media_type)
+    return Reply(reply.status, reply.body, headers=(*reply.headers, *length), media_type=reply.media_type)
 
 
 def _not_found() -> NotFound:

@@ -29,12 +29,12 @@ class WrongParameter(msgspec.Struct):
 
 
 class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A refusal after RFC 7807. ``instance`` finds it in the server's log."""
+    """A refusal after RFC 7807. ``instance`` finds it in the server's log, and is in ``X-Request-Id``."""
 
     type: str
     title: str
     detail: str
-    instance: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    instance: Annotated[str, Meta(pattern="^[!-~]{1,64}$")]
     invalid_parameters: list[WrongParameter] | UnsetType = UNSET
 
 
