@@ -3,6 +3,7 @@
 ::
 
     uvicorn ─┬─ HTTP ──────▶ /v2/rtc/…  long polling            sessions
+             │               /health/…, /metrics                operations
              │               /v0.1 … /v3                        api
              │               / and /console                     console (legato dev)
              └─ websocket ─▶ /v2/rtc/                           sessions, without ASGI in between
@@ -18,6 +19,7 @@ import os
 import resource
 import secrets
 import socket
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any
@@ -51,6 +53,7 @@ from legato.events.moment import SystemClock
 from legato.installation import Announcement
 from legato.log import Log, Upkeep
 from legato.manners import Manners
+from legato.operations import Health, Metrics, Operations, logs
 from legato.outbound import Outbound
 from legato.sessions import Limits, Sessions
 from legato.sessions import Settings as SessionSettings
@@ -141,6 +144,9 @@ class Application:
         admission = Admission(self.auth, self._credentials, api_settings, clock)
         self.api = Api(every_room, admission, api_settings)
         self._openapi = msgspec.json.encode(openapi(every_room, version=__version__, server_url=settings.origin))
+        self.health = Health(log_)
+        metrics = Metrics(log_, self.sessions, self.api.tally, admission)
+        self._operations = Operations(self.health, metrics, _revealed(settings.metrics_token))
         self._upkeep = Upkeep(
             log_,
             retention_seconds=settings.retention_seconds or None,
@@ -190,6 +196,7 @@ class Application:
 
     def begin_to_stop(self) -> None:
         """No new work: open feeds end and clients are cut loose, to come back when there is somebody again."""
+        self.health.is_stopping = True
         self.console.close()
         self.sessions.endpoint.close()
 
@@ -214,6 +221,8 @@ class Application:
         elif scope["type"] != "http":
             await receive()
             await send({"type": "websocket.close"})
+        elif self._operations.owns(path):
+            await self._operations(scope, receive, send)
         elif self.console.owns(path):
             await self.console(scope, receive, send)
         elif path == "/openapi.json":
@@ -267,7 +276,8 @@ def run(
 
     Raises InUseError when another process has the data directory.
     """
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for_people = with_demo or sys.stderr.isatty()
+    logs.set_up(settings.log_level, settings.log_format or ("text" if for_people else "json"))
     _allow_files(settings.max_files)
     claim = settings.installation.claim(shared=not settings.is_sqlite)
     try:

@@ -65,6 +65,7 @@ OptionalPath = Annotated[Path | None, BeforeValidator(_unset)]
 ApiKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")]
 ApiSecret = Annotated[SecretStr, Field(min_length=8, max_length=128)]
 SignatureSecret = Annotated[SecretStr, Field(min_length=32, max_length=256)]
+MetricsToken = Annotated[SecretStr, Field(min_length=16, max_length=256)]
 Origin = Annotated[str | None, BeforeValidator(_origin), BeforeValidator(_unset)]
 Bytes = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -133,6 +134,8 @@ class Settings(BaseSettings):
 
     # -- the process
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Annotated[Literal["json", "text"] | None, BeforeValidator(_unset)] = None
+    metrics_token: Annotated[MetricsToken | None, BeforeValidator(_unset)] = None
 
     @model_validator(mode="after")
     def _together(self) -> Self:

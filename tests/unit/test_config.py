@@ -102,6 +102,7 @@ def test_empty_texts_are_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEGATO_API_SECRET", "hush-Hush-1")
     monkeypatch.setenv("LEGATO_SIGNATURE_SECRET", "hush" * 8)
+    monkeypatch.setenv("LEGATO_METRICS_TOKEN", "hush" * 4)
     monkeypatch.setenv("LEGATO_DATABASE_URL", "postgresql://u:hush@db/x")
     settings = load()
     assert settings.api_secret is not None
@@ -125,6 +126,8 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PING_TIMEOUT_SECONDS", "0"),
         ("QUEUE_BOUND", "0"),
         ("LOG_LEVEL", "hush"),
+        ("LOG_FORMAT", "hush"),
+        ("METRICS_TOKEN", "hush"),
         ("RETENTION_SECONDS", "nan"),
         ("API_KEY", "hush hush"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,8 @@ import typer
 if TYPE_CHECKING:
     from legato.app import Application
     from legato.config import Settings
+
+log = logging.getLogger(__name__)
 
 HostOption = Annotated[str | None, typer.Option(help="The address to listen on.", show_default=False)]
 PortOption = Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0: any.", show_default=False)]
@@ -62,19 +65,19 @@ def _run(settings: Settings, *, with_demo: bool = False) -> None:
 
 def _greet(app: Application) -> None:
     from legato import __version__
-    from legato.cli.output import note
 
-    note(f"Legato {__version__} answers at {app.settings.origin}")
+    log.info("Legato %s answers at %s", __version__, app.settings.origin)
 
 
 def _greet_demo(app: Application) -> None:
+    from legato import __version__
     from legato.cli.checks import is_loopback
     from legato.cli.output import note
 
-    _greet(app)
     settings = app.settings
     kept = settings.installation.applications()
     note(
+        f"Legato {__version__} answers at {settings.origin}\n"
         f"  the page       {settings.origin}/\n"
         f"  application    {kept[-1] if kept else ''}\n"
         f"  users          alice, bob (a token: legato token alice)\n"

@@ -1,0 +1,168 @@
+"""Every metric, in the text format of Prometheus.
+
+The rooms count in plain integers, once for each request or commit; here they are read when somebody asks. Nothing is
+done for a delivery, and no label has more values than are written in this file.
+
+``docs/operating.md`` lists them all, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Final
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+from legato import __version__
+from legato.api import Admission
+from legato.api.tally import Tally
+from legato.log import COMMIT_BOUNDS, Log
+from legato.operations.probe import Probe
+from legato.sessions import Sessions
+from legato.store.size import database_bytes
+
+# What every Prometheus reads, whatever its version.
+CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
+# The size of the database is left out when it takes longer to find out.
+SIZE_SECONDS: Final = 2.0
+# 1xx is never the answer.
+_CLASSES: Final = range(2, 6)
+
+
+class Metrics:
+    """The metrics of one server."""
+
+    def __init__(self, log: Log, sessions: Sessions, tally: Tally, admission: Admission) -> None:
+        self._size = Probe(log, database_bytes, SIZE_SECONDS)
+        self._figures = _Figures(log, sessions, tally, admission)
+        self._registry = CollectorRegistry()
+        self._registry.register(self._figures)
+        ProcessCollector(registry=self._registry)
+
+    async def text(self) -> bytes:
+        """All of them as they stand; what cannot be found out is left out."""
+        try:
+            self._figures.database_bytes = await self._size.ask()
+        except Exception:  # `/health/ready` says what is wrong with the database; everything else is still told
+            self._figures.database_bytes = None
+        # In a thread: counting open files takes 10 ms where there are 20,000, and the event loop has better to do.
+        return await asyncio.to_thread(generate_latest, self._registry)
+
+
+class _Figures(Collector):
+    """Reads what the rooms have counted. In a thread: it reads integers, and dictionaries that keep their keys."""
+
+    def __init__(self, log: Log, sessions: Sessions, tally: Tally, admission: Admission) -> None:
+        self._log = log
+        self._sessions = sessions
+        self._tally = tally
+        self._admission = admission
+        self.database_bytes: int | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """See ``Collector``."""
+        yield from self._of_the_server()
+        yield from self._of_the_log()
+        yield from self._of_the_sessions()
+        yield from self._of_the_api()
+
+    def _of_the_server(self) -> Iterator[Metric]:
+        store = "sqlite" if self._log.store.is_sqlite else "postgresql"
+        versions = {"version": __version__, "python": platform.python_version(), "store": store}
+        yield InfoMetricFamily("legato_build", "What runs: the versions of Legato and Python, and the store.", versions)
+        if self.database_bytes is not None:
+            yield GaugeMetricFamily(
+                "legato_database_bytes",
+                "What the database takes on the disk, uploaded files apart.",
+                self.database_bytes,
+            )
+
+    def _of_the_log(self) -> Iterator[Metric]:
+        counts = self._log.counts
+        yield CounterMetricFamily("legato_events_appended", "Events appended to logs, durable.", counts.events)
+        yield CounterMetricFamily("legato_batches_committed", "Batches committed to the database.", counts.batches)
+        yield CounterMetricFamily(
+            "legato_batches_failed",
+            "Batches that the database did not take; their callers got an error.",
+            counts.batches_failed,
+        )
+        bounds = [*(str(bound) for bound in COMMIT_BOUNDS), "+Inf"]
+        yield HistogramMetricFamily(
+            "legato_commit_seconds",
+            "How long the database took to commit a batch.",
+            list(zip(bounds, accumulate(counts.commits), strict=True)),
+            counts.commit_seconds,
+        )
+        yield CounterMetricFamily(
+            "legato_commands_refused", "Commands that the rules of a conversation did not allow.", counts.refused
+        )
+        yield GaugeMetricFamily("legato_queue_depth", "Requests that wait for the writer now.", self._log.queued)
+        yield GaugeMetricFamily("legato_queue_bound", "How many may: the setting queue_bound.", self._log.queue_bound)
+        yield CounterMetricFamily(
+            "legato_queue_full", "Requests refused because the queue was full.", counts.turned_away
+        )
+
+    def _of_the_sessions(self) -> Iterator[Metric]:
+        figures = self._sessions.figures()
+        yield GaugeMetricFamily(
+            "legato_sessions_connected", "Client sessions that are connected now.", figures.connected
+        )
+        yield GaugeMetricFamily("legato_sockets_open", "Sockets that are open now, logged in or not.", figures.sockets)
+        yield GaugeMetricFamily(
+            "legato_sockets_bound", "How many may be: the setting max_sockets.", figures.max_sockets
+        )
+        yield CounterMetricFamily(
+            "legato_sockets_cut_slow", "Sockets cut because their clients did not read.", figures.cut_slow
+        )
+        resumes = CounterMetricFamily(
+            "legato_resumes",
+            "Sessions that came back and were sent what they missed, by where that was found.",
+            labels=["source"],
+        )
+        resumes.add_metric(["memory"], figures.resumed_from_memory)
+        resumes.add_metric(["log"], figures.resumed_from_log)
+        yield resumes
+        logins = CounterMetricFamily(
+            "legato_logins", "Logins of client sessions, by how they ended.", labels=["outcome"]
+        )
+        logins.add_metric(["admitted"], figures.logins_admitted)
+        logins.add_metric(["refused"], figures.logins_refused)
+        yield logins
+
+    def _of_the_api(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "legato_rest_requests",
+            "REST requests answered, by generation of the API and class of status.",
+            labels=["generation", "status"],
+        )
+        seconds = SummaryMetricFamily(
+            "legato_rest_request_seconds",
+            "How long REST requests took, from their head to an answer ready to be sent.",
+            labels=["generation"],
+        )
+        for generation, answered in self._tally.generations.items():
+            for first_digit in _CLASSES:
+                requests.add_metric([generation, f"{first_digit}xx"], answered.by_class[first_digit])
+            seconds.add_metric([generation], sum(answered.by_class), answered.seconds)
+        yield requests
+        yield seconds
+        limited = CounterMetricFamily(
+            "legato_rate_limited",
+            "REST requests answered with 429 because their user or application made too many.",
+            labels=["limit"],
+        )
+        limited.add_metric(["user"], self._admission.users.refused)
+        limited.add_metric(["application"], self._admission.applications.refused)
+        yield limited
