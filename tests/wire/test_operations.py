@@ -1,10 +1,13 @@
-"""A running server, as whoever runs it sees it: health, metrics, logs."""
+"""A running server, as whoever runs it sees it: health, metrics, logs, backups."""
 
 from __future__ import annotations
 
 import gc
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -125,7 +128,7 @@ class TestMetrics:
 
     def test_they_count_what_happened(self, make_server: Callable[..., Server]) -> None:
         server = make_server(settings={"LEGATO_USER_RATE": "0.001", "LEGATO_USER_BURST": "3"})
-        application, alice = _people(server)
+        application = _people(server)
         path = _conversation(server, application)
         before = metrics(server)
         for _ in range(3):
@@ -145,11 +148,10 @@ class TestMetrics:
         assert after["legato_batches_committed_total"] == after["legato_commit_seconds_count"]
         assert after['legato_commit_seconds_bucket{le="+Inf"}'] == after["legato_commit_seconds_count"]
         assert after["legato_database_bytes"] > 0
-        assert alice
 
     async def test_they_count_who_comes_and_goes(self, make_server: Callable[..., Server]) -> None:
         server = make_server()
-        application, _alice = _people(server)
+        application = _people(server)
         path = _conversation(server, application)
         session = await Session(server.url, application.token("alice")).login()
         _say(server, path, application.token("alice"), "before")
@@ -191,12 +193,12 @@ class TestMetrics:
         assert metrics(server, authorization=f"Bearer {TOKEN}", x_forwarded_for="192.0.2.1").samples
 
 
-def _people(server: Server) -> tuple[Application, str]:
-    """An application with alice and bob; alice's id."""
+def _people(server: Server) -> Application:
+    """An application with alice and bob."""
     application = server.application()
-    alice = server.user(application, "alice")
-    server.user(application, "bob")
-    return application, alice
+    for name in ("alice", "bob"):
+        server.user(application, name)
+    return application
 
 
 def _conversation(server: Server, application: Application) -> str:
@@ -221,7 +223,7 @@ class TestLogs:
 
     async def test_nothing_secret_is_logged_at_any_level(self, make_server: Callable[..., Server]) -> None:
         server = make_server(settings={"LEGATO_LOG_LEVEL": "debug", "LEGATO_METRICS_TOKEN": TOKEN})
-        application, _alice = _people(server)
+        application = _people(server)
         path = _conversation(server, application)
         tokens = [application.token("alice"), application.token("nobody"), application.token("alice", ttl=-60)]
         texts = ["between the two of us", "what nobody was to read"]
@@ -259,7 +261,7 @@ class TestLogs:
 
     def test_what_fails_is_found_by_the_id_of_its_request(self, make_server: Callable[..., Server]) -> None:
         server = make_server()
-        application, _alice = _people(server)
+        application = _people(server)
         with sqlite3.connect(server.directory / "legato.db", timeout=SECONDS) as database:
             database.execute("ALTER TABLE conversations RENAME TO lost")
         asked = {"authorization": f"Bearer {application.token()}"}
@@ -274,3 +276,43 @@ class TestLogs:
         lines = [msgspec.json.decode(line) for line in server.log.read_text().splitlines()]
         ids = [line["request_id"] for line in lines if "request_id" in line]
         assert ids == ["req-7", made[1]["x-request-id"], "req-8"]
+
+
+class TestBackup:
+    def test_what_the_page_says_saves_and_restores(
+        self, make_server: Callable[..., Server], tmp_path: Path, store: str, database_url: str, request: Any
+    ) -> None:
+        data, backup = tmp_path / "data", tmp_path / "backup"
+        backup.mkdir()
+        settings = {"LEGATO_DATA_DIR": str(data)}
+        url = database_url if store == "postgresql" else f"sqlite:///{data / 'legato.db'}"
+        server = make_server(database_url=url, settings=settings)
+        application = _people(server)
+        path = _conversation(server, application)
+        _say(server, path, application.token("alice"), "kept")
+        _run(f"save {store}", data, backup, url)
+        _say(server, path, application.token("alice"), "too late")
+        server.stop()
+        if store == "postgresql":
+            url = request.getfixturevalue("postgres").database()
+        _run(f"restore {store}", data, backup, url)
+        restored = make_server(database_url=url, settings=settings)
+        found = restored.request("GET", f"{path}/events", token=application.token())
+        texts = [event["body"]["text"] for event in found.body["_embedded"] if event["type"] == "text"]
+        assert texts == ["kept"]
+        restored.stop()
+
+
+def _run(what: str, data: Path, backup: Path, url: str) -> None:
+    """What the page says, with this test's directories and database."""
+    (script,) = re.findall(rf"<!-- {what} -->\n```sh\n(.*?)```", PAGE, re.DOTALL)
+    script = script.replace("/opt/legato/bin/python", sys.executable)
+    script = script.replace("/var/lib/legato", str(data)).replace("/backup", str(backup))
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env={**os.environ, "LEGATO_DATABASE_URL": url.replace("+psycopg", "")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
