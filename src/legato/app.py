@@ -145,7 +145,7 @@ class Application:
         self.api = Api(every_room, admission, api_settings)
         self._openapi = msgspec.json.encode(openapi(every_room, version=__version__, server_url=settings.origin))
         self.health = Health(log_)
-        metrics = Metrics(log_, self.sessions, self.api.tally, admission)
+        metrics = Metrics(log_, self.sessions, self.webhooks, self.api.tally, admission)
         self._operations = Operations(self.health, metrics, _revealed(settings.metrics_token))
         self._upkeep = Upkeep(
             log_,

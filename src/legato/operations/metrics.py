@@ -32,6 +32,7 @@ from legato.log import COMMIT_BOUNDS, Log
 from legato.operations.probe import Probe
 from legato.sessions import Sessions
 from legato.store.size import database_bytes
+from legato.webhooks import Webhooks
 
 # What every Prometheus reads, whatever its version.
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
@@ -44,9 +45,9 @@ _CLASSES: Final = range(2, 6)
 class Metrics:
     """The metrics of one server."""
 
-    def __init__(self, log: Log, sessions: Sessions, tally: Tally, admission: Admission) -> None:
+    def __init__(self, log: Log, sessions: Sessions, webhooks: Webhooks, tally: Tally, admission: Admission) -> None:
         self._size = Probe(log, database_bytes, SIZE_SECONDS)
-        self._figures = _Figures(log, sessions, tally, admission)
+        self._figures = _Figures(log, sessions, webhooks, tally, admission)
         self._registry = CollectorRegistry()
         self._registry.register(self._figures)
         ProcessCollector(registry=self._registry)
@@ -64,9 +65,10 @@ class Metrics:
 class _Figures(Collector):
     """Reads what the rooms have counted. In a thread: it reads integers, and dictionaries that keep their keys."""
 
-    def __init__(self, log: Log, sessions: Sessions, tally: Tally, admission: Admission) -> None:
+    def __init__(self, log: Log, sessions: Sessions, webhooks: Webhooks, tally: Tally, admission: Admission) -> None:
         self._log = log
         self._sessions = sessions
+        self._webhooks = webhooks
         self._tally = tally
         self._admission = admission
         self.database_bytes: int | None = None
@@ -76,6 +78,7 @@ class _Figures(Collector):
         yield from self._of_the_server()
         yield from self._of_the_log()
         yield from self._of_the_sessions()
+        yield from self._of_the_webhooks()
         yield from self._of_the_api()
 
     def _of_the_server(self) -> Iterator[Metric]:
@@ -140,6 +143,26 @@ class _Figures(Collector):
         logins.add_metric(["admitted"], figures.logins_admitted)
         logins.add_metric(["refused"], figures.logins_refused)
         yield logins
+
+    def _of_the_webhooks(self) -> Iterator[Metric]:
+        dispatcher = self._webhooks.dispatcher
+        yield CounterMetricFamily("legato_webhooks_delivered", "Events that endpoints took.", dispatcher.delivered)
+        yield CounterMetricFamily(
+            "legato_webhook_attempts_failed", "Requests to endpoints that did not deliver.", dispatcher.failed
+        )
+        yield CounterMetricFamily(
+            "legato_webhook_dead_letters", "Events that were given up for an endpoint.", dispatcher.dead
+        )
+        yield GaugeMetricFamily(
+            "legato_webhook_lanes_working",
+            "Streams of events that are being sent to endpoints now.",
+            dispatcher.working,
+        )
+        yield CounterMetricFamily(
+            "legato_webhook_signals_dropped",
+            "Typing and ephemeral events that were not sent, because too many waited.",
+            self._webhooks.signals.dropped,
+        )
 
     def _of_the_api(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(

@@ -89,6 +89,7 @@ class Dispatcher:
         self._loop: asyncio.Task[None] | None = None
         self._runners: set[asyncio.Task[None]] = set()
         self._closing = False
+        self.delivered = self.failed = self.dead = 0  # events and attempts, since the start
 
     @property
     def working(self) -> int:
@@ -285,9 +286,12 @@ class Dispatcher:
             now=now,
         )
         if verdict is Verdict.DELIVERED:
+            self.delivered += 1
             self._tell(channel, channel.succeeded(now))
             return True
+        self.failed += 1
         if verdict is Verdict.DEAD:
+            self.dead += 1
             self._ledger.dead(_letter(endpoint, place, waiting, event, outcome, now))
             log.warning("an event for %s is a dead letter: %s", endpoint.id, outcome.told)
             return True
