@@ -52,8 +52,11 @@ class Handshake(msgspec.Struct, frozen=True):
 
 
 def query_of(text: str) -> dict[str, str]:
-    """A query string as a mapping; of a repeated name the last counts. Empty when it is longer than a client's is."""
-    if len(text) > MAX_QUERY:
+    """A query string as a mapping; of a repeated name the last counts.
+
+    Empty when it is longer than a client's is, or has the character NUL: no client has, and PostgreSQL keeps none.
+    """
+    if len(text) > MAX_QUERY or "%00" in text or "\0" in text:
         return {}
     try:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -183,16 +183,16 @@ class Desk:
                 self._wake.set()
             batch = [arrival for arrival in batch if arrival.connection.is_logging_in]
             released = self._registry.take_released()
+            outcomes: Sequence[StoredSession | Denial | BaseException]
             try:
                 outcomes = await self._admit(batch, released)
-            except Exception:  # the log is full or the database does not answer: clients come back and try again
-                log.exception("%d logins could not be written down", len(batch))
-                for arrival in batch:
-                    arrival.connection.cut("the login could not be written down")
-                self._registry.give_back_released(released)
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
+            except Exception:  # one of them cannot be, or the log is full, or the database does not answer
+                log.exception("%d logins could not be written down together", len(batch))
+                outcomes = await self._admit_apart(batch, released)
             for arrival, outcome in zip(batch, outcomes, strict=True):
+                if isinstance(outcome, BaseException):  # its client comes back and tries again
+                    arrival.connection.cut("the login could not be written down")
+                    continue
                 try:
                     self._answer(arrival, outcome)
                 except Exception:  # whatever is wrong with one login, the desk stays open
@@ -208,6 +208,26 @@ class Desk:
             return admit_sessions(database, admissions, max_per_user=self._max_per_user)
 
         return await self._log.transact(write) if batch or released else []
+
+    async def _admit_apart(
+        self, batch: list[_Arrival], released: list[str]
+    ) -> Sequence[StoredSession | Denial | BaseException]:
+        """The same again, and what cannot be written down fails alone: the log gives each a savepoint in one commit.
+
+        When nobody at all can be released either, it is nobody's login: that is waited out.
+        """
+        until = self._clock.now() + self._resumable
+        try:
+            await self._log.transact(lambda database: release_sessions(database, released, until))
+        except Exception as error:
+            self._registry.give_back_released(released)
+            await asyncio.sleep(RETRY_SECONDS)
+            return [error] * len(batch)
+        return await asyncio.gather(*map(self._admit_one, batch), return_exceptions=True)
+
+    async def _admit_one(self, arrival: _Arrival) -> StoredSession | Denial:
+        (outcome,) = await self._admit([arrival], [])
+        return outcome
 
     def _fresh(self, arrival: _Arrival, now: float) -> StoredSession:
         handshake = arrival.handshake

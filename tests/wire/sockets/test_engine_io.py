@@ -45,6 +45,7 @@ class TestHandshake:
             ({"transport": "carrier-pigeon"}, 0, "Transport unknown"),
             ({"transport": "-"}, 0, "Transport unknown"),
             ({"sid": "unknown"}, 1, "Session ID unknown"),
+            ({"session_version": "\0"}, 5, "Unsupported protocol version"),
         ],
     )
     async def test_a_wrong_query_is_refused_with_the_code_that_says_why(
@@ -61,7 +62,10 @@ class TestHandshake:
         async with http.put(address(stage.url, EIO="4", transport="polling")) as answer:
             assert answer.status == 400
 
-    @pytest.mark.parametrize("query", [{"EIO": "3"}, {"transport": "polling"}, {"sid": "unknown"}])
+    @pytest.mark.parametrize(
+        "query",
+        [{"EIO": "3"}, {"transport": "polling"}, {"sid": "unknown"}, {"session_id": "\0"}, {"SDK_name": "a\0b"}],
+    )
     async def test_a_websocket_with_a_wrong_query_is_refused(self, either: Stage, query: dict[str, str]) -> None:
         with pytest.raises(InvalidStatus) as refused:
             async with Raw(either.url, **query):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 
 from legato.auth import KeyPair, mint
 from legato.sessions import Settings
@@ -164,6 +166,33 @@ class TestRefused:
             await ending
             await client.read()
             assert (await client.event())[0] == "session:success"
+
+
+class TestOneOfMany:
+    async def test_a_login_that_cannot_be_written_down_fails_alone(self, stage: Stage) -> None:
+        await stage.person("alice")
+        token = (await stage.login("alice")).token
+        curse = """
+            CREATE TRIGGER curse BEFORE INSERT ON sessions WHEN NEW.session_version = 'cursed'
+            BEGIN SELECT RAISE(ABORT, 'cursed'); END
+        """
+        await stage.log.transact(lambda database: database.execute(text(curse)) and None)
+        go = threading.Event()
+        holding = asyncio.create_task(stage.log.transact(lambda _database: go.wait()))
+        desk = stage.sessions._desk
+        clients = [Raw(stage.url, token=token, session_version=version) for version in ("first", "a", "cursed", "b")]
+        for client in clients:
+            await client.__aenter__()
+            await client.connected()
+        await stage.until(lambda: len(desk._queue) == 3)
+        go.set()
+        await holding
+        first, a, cursed, b = clients
+        for client in (first, a, b):
+            assert (await client.event())[0] == "session:success"
+        assert await cursed.end() is None
+        for client in clients:
+            await client.socket.close()
 
 
 class TestTooMany:
