@@ -109,8 +109,11 @@ class Connection(Socket):
         self.handshake = None
         self.session = session
         self.send(packet.event_packet("session:success", success))
-        self._house.registry.attach(session, after)
-        self.reschedule()
+        if self.is_open:
+            self._house.registry.attach(session, after)
+            self.reschedule()
+        else:  # one thing too many for a client that does not read; its session waits for it
+            self._house.registry.give_back_released([session.id])
 
     def refused(self, code: str, detail: str) -> None:
         """The login failed: one error event, and time to leave."""

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import Any
 
+import aiohttp
 import pytest
 from sqlalchemy import delete, select, text, update
 
@@ -14,8 +15,8 @@ from legato.sessions import Settings
 from legato.store.schema import sessions, users
 from legato.store.sessions import find_session
 
-from .raw import Raw
-from .stage import APPLICATION, Stage, staged
+from .raw import Poller, Raw
+from .stage import APPLICATION, Stage, quick, staged
 
 
 class TestLoggingIn:
@@ -193,6 +194,19 @@ class TestOneOfMany:
         assert await cursed.end() is None
         for client in clients:
             await client.socket.close()
+
+    async def test_a_client_that_is_cut_by_its_own_admission_is_away(self, sqlite_url: str, pair: KeyPair) -> None:
+        settings = quick(max_buffered=1)
+        async with staged(sqlite_url, pair, settings=settings) as stage, aiohttp.ClientSession() as http:
+            await stage.person("alice")
+            poller = Poller(http, stage.url, token=stage.token("alice"))
+            await poller.open()
+            await poller.post("40")  # its answer fills the buffer
+            away = select(sessions.c.id).where(sessions.c.expires_at.is_not(None))
+            async with asyncio.timeout(10):
+                while await stage.log.read(lambda database: database.execute(away).first()) is None:
+                    pass
+            assert len(stage.sessions.registry) == 0
 
 
 class TestTooMany:
