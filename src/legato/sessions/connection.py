@@ -108,6 +108,7 @@ class Connection(Socket):
         self._deadline = _NEVER
         self.handshake = None
         self.session = session
+        self.vouch()
         self.send(packet.event_packet("session:success", success))
         if self.is_open:
             self._house.registry.attach(session, after)
@@ -198,6 +199,7 @@ class Connection(Socket):
 
     def on_closed(self) -> None:
         """See ``Socket``."""
+        self.handshake = None  # its token is long, and the wheel remembers this connection until its turn comes
         session, self.session = self.session, None
         if session is not None:
             self._house.registry.detach(session)

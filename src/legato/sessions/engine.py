@@ -18,6 +18,7 @@ Source: the Engine.IO protocol, revision 4.
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -37,7 +38,8 @@ MAX_PAYLOAD: Final = 64 * 1024
 MAX_PACKETS: Final = 2_000
 # What may stand before one client that does not read: some thousand events, and 10,000 such clients are cut in time.
 MAX_BUFFERED: Final = 1024 * 1024
-# Sockets of one node, logged in or not. Each takes some kilobytes and a file descriptor.
+# Sockets of one node, logged in or not; when there are so many, the oldest of the latter gives way. Each takes some
+# kilobytes and a file descriptor.
 MAX_SOCKETS: Final = 20_000
 
 _PING_FRAME: Final = packet.frame(packet.PING)
@@ -209,6 +211,10 @@ class Socket:
         if self.is_open:
             self.wake_at(self.next_due(self.endpoint.now()))
 
+    def vouch(self) -> None:
+        """Somebody has logged in: it no longer gives way to newcomers."""
+        self.endpoint.strangers.pop(self.sid, None)
+
     def send(self, data: bytes) -> None:
         """Writes one packet."""
         self.transport.write(packet.frame(data))
@@ -272,6 +278,7 @@ class Socket:
         self.is_open = False
         log.debug("socket %s: %s", self.sid, why)
         self.endpoint.sockets.pop(self.sid, None)
+        self.endpoint.strangers.pop(self.sid, None)
         if self.probe is not None:
             self.probe.abort()
             self.probe = None
@@ -312,12 +319,14 @@ class Endpoint:
         self.wheel = Wheel(now())
         self.sockets: dict[str, Socket] = {}
         self.cut_slow = 0  # sockets that were, since the start
+        self.strangers: OrderedDict[str, Socket] = OrderedDict()  # those on which nobody has logged in, oldest first
         self.is_closed = False
 
     def admit(self, query: Mapping[str, str], transport: Transport) -> Socket:
         """The socket that a first request over ``transport`` opens or, for a websocket that names one, may take over.
 
-        A new socket is not greeted yet (``Socket.open``). Raises BadRequestError.
+        A new socket is not greeted yet (``Socket.open``). When the endpoint is full, the oldest stranger makes room for
+        it: whoever only ever greets us keeps nobody out. Raises BadRequestError.
         """
         if query.get("EIO") != "4":
             raise BadRequestError(*UNSUPPORTED_VERSION)
@@ -330,12 +339,18 @@ class Endpoint:
                 raise BadRequestError(*BAD_REQUEST)
             socket.probe = transport
             return socket
-        if self.is_closed or len(self.sockets) >= self.limits.max_sockets:
+        if self.is_closed or (len(self.sockets) >= self.limits.max_sockets and not self._make_room()):
             raise BadRequestError(*FORBIDDEN, status=503)
         sid = self._ids.uuid()
         socket = self._make(self, sid, transport, query)
-        self.sockets[sid] = socket
+        self.sockets[sid] = self.strangers[sid] = socket
         return socket
+
+    def _make_room(self) -> bool:
+        stranger = next(iter(self.strangers.values()), None)
+        if stranger is not None:
+            stranger.cut("gave way to a newcomer")
+        return stranger is not None
 
     def find(self, sid: str) -> Socket:
         """The open socket of that id. Raises BadRequestError."""

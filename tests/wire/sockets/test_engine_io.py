@@ -91,12 +91,33 @@ class TestHandshake:
             assert (await socket.receive_str())[0] == "0"
 
     async def test_a_full_server_refuses_new_sockets(self, sqlite_url: str, pair: KeyPair) -> None:
-        async with staged(sqlite_url, pair, settings=quick(max_sockets=1)) as stage, Raw(stage.url) as first:
-            await first.opening()
+        async with staged(sqlite_url, pair, settings=quick(max_sockets=1)) as stage:
+            await stage.person("alice")
+            client = await stage.login("alice")
             with pytest.raises(InvalidStatus) as refused:
                 async with Raw(stage.url):
                     pass
             assert refused.value.response.status_code == 503
+            assert client.connected
+
+    async def test_whoever_does_not_log_in_gives_way_when_the_server_is_full(
+        self, sqlite_url: str, pair: KeyPair, http: aiohttp.ClientSession
+    ) -> None:
+        async with staged(sqlite_url, pair, settings=quick(max_sockets=3)) as stage:
+            await stage.person("alice")
+            first = await stage.login("alice")
+            async with Raw(stage.url) as oldest, Raw(stage.url) as older:
+                await oldest.opening()
+                await older.connected()
+                assert (await older.event())[0] == "system:error:invalid-token"
+                poller = Poller(http, stage.url)
+                await poller.open()
+                assert await oldest.end() is None
+                second, third = await stage.login("alice"), await stage.login("alice")
+                assert await older.end() is None
+                assert (await poller.get())[0] == 400
+            assert [each.connected for each in (first, second, third)] == [True] * 3
+            assert not stage.sessions.endpoint.strangers
 
     async def test_compression_is_declined(self, stage: Stage) -> None:
         async with Raw(stage.url) as client:
