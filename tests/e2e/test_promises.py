@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from legato.testing.postgres import Cluster
+from legato.testing.receiver import Receiver
 from legato.testing.server import Application, Server
 from legato.testing.session import Session
 from legato.testing.waiting import poll
@@ -167,6 +168,39 @@ async def test_3_every_session_and_every_reader_sees_a_conversation_in_order(
         offsets = [int(heard.offset) for heard in session.events if heard.offset is not None]
         assert offsets == sorted(offsets)
         await session.close()
+
+
+def test_4_one_dead_endpoint_delays_nobody_else_and_an_event_keeps_its_id(
+    database_url: str, make_server: Callable[..., Server]
+) -> None:
+    settings = {"LEGATO_DANGEROUS_ALLOW_PRIVATE_ADDRESSES": "true", "LEGATO_WEBHOOK_RETRY_SECONDS": "0.2"}
+    server = make_server(database_url=database_url, settings=settings)
+    with Receiver() as dead, Receiver() as well:
+        dead.behave("nothing")
+        applications = [
+            server.application(rtc={"webhooks": {"event_url": {"address": receiver.url}}}) for receiver in (dead, well)
+        ]
+        rooms = []
+        for application in applications:
+            for name in NAMES:
+                server.user(application, name)
+            rooms.append(Room.make(server, application, NAMES))
+        # The dead one holds each of its requests; what the other one's application says arrives all the same.
+        for number in range(20):
+            for application, room in zip(applications, rooms, strict=True):
+                last = say(server, application, room, "ada", f"text {number}")
+        told = well.until(lambda found: any(each.event.get("id") == last for each in found), "the healthy one is told")
+        in_order = [each.event["id"] for each in told if each.event.get("conversation_id") == rooms[1].cid]
+        assert in_order == list(range(1, last + 1))
+        dead.behave("ok")
+        server.kill()
+        server.restart()
+        told = dead.until(
+            lambda found: any(each.event.get("id") == last and each.answered == "ok" for each in found), "it is back"
+        )
+        first = [each for each in told if each.event.get("conversation_id") == rooms[0].cid and each.event["id"] == 1]
+        assert len(first) > 1
+        assert {each.id for each in first} == {f"{rooms[0].cid}_1"}
 
 
 def test_6_state_is_what_the_log_says(database_url: str, make_server: Callable[..., Server]) -> None:
