@@ -24,17 +24,23 @@ TELL_SECONDS: Final = 5.0
 class Channel:
     """One endpoint. ``working`` are the streams that are leased; ``endpoint`` is as it was read last."""
 
-    __slots__ = ("_began", "_errors", "_limit", "_policy", "_streak", "_told_at", "endpoint", "working")
+    __slots__ = ("_began", "_errors", "_limit", "_policy", "_streak", "_told_at", "endpoint", "is_stale", "working")
 
     def __init__(self, endpoint: Endpoint, policy: Policy) -> None:
         self.endpoint = endpoint
         self.working: set[str] = set()
+        self.is_stale = False  # somebody has changed it since it was read
         self._policy = policy
         self._limit = LANES_AT_ONCE
         self._streak = 0  # successes since the limit was last changed
         self._errors = 0  # answers other than success, since the last success
         self._began = endpoint.due_at  # when this round of attempts began: what was sent earlier belongs to the last
         self._told_at = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being sent to it, and the store says all there is to know of its health."""
+        return not self.working and self.endpoint.failing_since is None
 
     def room(self, now: float) -> int:
         """How many more lanes may be worked on. One that fails is asked by one lane until it takes something."""
@@ -44,9 +50,10 @@ class Channel:
 
     def read_again(self, stored: Endpoint) -> None:
         """The endpoint as it stands in the store, where what this node knows of its health may be still to come."""
-        if stored.url != self.endpoint.url or stored.state != self.endpoint.state:
+        self.is_stale = False
+        if stored.updated_at != self.endpoint.updated_at or stored.state != self.endpoint.state:
             self.endpoint = stored  # somebody has changed it: what was known of the other is worth nothing
-            self._errors = 0
+            self._began, self._errors = stored.due_at, 0
             return
         mine = self.endpoint
         self.endpoint = replace(

@@ -51,6 +51,8 @@ PAGE_EVENTS: Final = 50
 TURN_EVENTS: Final = 500
 # Between looks for what fell due unnoticed: retries from before a restart, and lanes that a dead node left.
 LOOK_SECONDS: Final = 2.0
+# Endpoints that are remembered between two of their events: a kilobyte each. Those that fail are remembered anyway.
+MAX_CHANNELS: Final = 10_000
 # Clocks of nodes differ: endpoints made so long before the last look are looked at again.
 OVERLAP_SECONDS: Final = 30.0
 # How long requests that are under way may take when the server stops.
@@ -126,10 +128,6 @@ class Dispatcher:
         if mine:
             self.wake(mine)
 
-    def appeared(self, conversation_id: str) -> None:
-        """A conversation was made or changed: it may have a callback."""
-        self._known.add(conversation_id)
-
     def wake(self, endpoint_ids: Iterable[str]) -> None:
         """Something may be due for these endpoints."""
         self._asked.update(endpoint_ids)
@@ -139,8 +137,10 @@ class Dispatcher:
         """An endpoint was made, changed, paused, resumed or removed."""
         self._known.add(endpoint_id)
         channel = self._channels.get(endpoint_id)
-        if channel is not None and not channel.working:
-            del self._channels[endpoint_id]
+        if channel is not None:
+            channel.is_stale = True
+            if not channel.working:
+                del self._channels[endpoint_id]
         self.wake((endpoint_id,))
 
     # -- finding work -------------------------------------------------------------------------------------------------
@@ -220,6 +220,8 @@ class Dispatcher:
                 channel = self._channels.get(each.endpoint_id)
                 if channel is not None:
                     channel.working.discard(each.stream)
+                    if channel.is_idle and len(self._channels) > MAX_CHANNELS:
+                        del self._channels[each.endpoint_id]
                 freed.add(each.endpoint_id)
         if freed:
             self.wake(freed)
@@ -259,6 +261,8 @@ class Dispatcher:
             place.cursor = max(place.cursor, head)
             return False
         for waiting in page:
+            if channel.is_stale:
+                return True  # it is to be read again first
             if self._closing or channel.endpoint.state != "active":
                 return False
             event = decode_event(waiting.payload) if waiting.payload else None
@@ -293,7 +297,6 @@ class Dispatcher:
         if verdict is Verdict.DEAD:
             self.dead += 1
             self._ledger.dead(_letter(endpoint, place, waiting, event, outcome, now))
-            log.warning("an event for %s is a dead letter: %s", endpoint.id, outcome.told)
             return True
         if verdict is Verdict.GONE:
             self._tell(channel, channel.gone())
@@ -314,8 +317,10 @@ class Dispatcher:
             self._ledger.change(channel.endpoint.id, **health)
 
     def _wake_at(self, channel: Channel, when: float) -> None:
+        """What is due soon is not left to the next look, which finds all the rest."""
         delay = max(0.0, when - self._clock.now())
-        asyncio.get_running_loop().call_later(delay, self.wake, (channel.endpoint.id,))
+        if delay <= LOOK_SECONDS:
+            asyncio.get_running_loop().call_later(delay, self.wake, (channel.endpoint.id,))
 
 
 class _Place:

@@ -80,12 +80,8 @@ class Webhooks:
                 moved.update((event.application_id, event.conversation_id))
             elif each.entry.storage is Storage.APPLICATION:
                 moved.add(event.application_id)
-                if event.type == "conversation:created":
-                    self.dispatcher.appeared(str(event.body.get("id")))
             elif each.entry.best_effort:
                 self.signals.offer(event)
-            if event.type == "conversation:updated" and event.conversation_id is not None:
-                self.dispatcher.appeared(event.conversation_id)
         if moved:
             self.dispatcher.heard(moved)
 
