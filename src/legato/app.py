@@ -198,6 +198,7 @@ class Application:
         """No new work: open feeds end and clients are cut loose, to come back when there is somebody again."""
         self.health.is_stopping = True
         self.console.close()
+        self.webhooks.begin_to_stop()
         self.sessions.endpoint.close()
 
     async def close(self) -> None:
@@ -241,6 +242,7 @@ class Application:
         self.manners.changed(event.application_id, event.application)
         self.webhooks.changed(event.application_id)
         if event.ends_sessions:
+            self.webhooks.listeners.end(event.application_id)
             await self.sessions.registry.terminate_application(event.application_id, event.change.value)
 
     async def _do_chores(self) -> None:

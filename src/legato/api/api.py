@@ -13,9 +13,10 @@ import msgspec
 from legato.api import request_id
 from legato.api.admission import Admission
 from legato.api.body import ClientGone, Receive, read_body, read_chunks
-from legato.api.contract import PREFIXES, Reply, Request, Route
+from legato.api.contract import PREFIXES, Live, Reply, Request, Route
 from legato.api.decode import fields_of
 from legato.api.errors import UnsupportedMediaType, failed, refused
+from legato.api.live import send_live
 from legato.api.router import Bound, Router, generation_of
 from legato.api.settings import ApiSettings
 from legato.api.tally import Tally
@@ -82,7 +83,7 @@ class Api:
         except Exception as error:  # the outermost layer: logged there, answered as a 500
             reply = failed(error, generation_of(path))
         self.tally.add(path, reply.status, perf_counter() - begun)
-        await _send(reply, send)
+        await _send(reply, receive, send)
 
     async def _answer(self, scope: Scope, path: str, receive: Receive) -> Reply[Any]:
         method: str = scope["method"]
@@ -154,10 +155,13 @@ def _reached(encoded: str) -> str:
     return "/".join(unquote(segment).replace("/", "%2F") for segment in encoded.split("/"))
 
 
-async def _send(reply: Reply[Any], send: Send) -> None:
+async def _send(reply: Reply[Any], receive: Receive, send: Send) -> None:
     body = reply.body
     if isinstance(body, AsyncIterator):
         await _stream(reply, body, send)
+        return
+    if isinstance(body, Live):
+        await send_live(_head(reply), body.chunks, receive, send)
         return
     content = b"" if body is None else body if isinstance(body, bytes) else encode(body)
     headers = [ALLOW_ORIGIN, EXPOSE]
@@ -170,11 +174,16 @@ async def _send(reply: Reply[Any], send: Send) -> None:
 
 
 async def _stream(reply: Reply[Any], chunks: AsyncIterator[bytes], send: Send) -> None:
-    headers = [ALLOW_ORIGIN, EXPOSE, (b"content-type", reply.media_type), *reply.headers]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send(_head(reply))
     async for chunk in chunks:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+def _head(reply: Reply[Any]) -> MutableMapping[str, Any]:
+    """The beginning of an answer whose length nobody knows yet."""
+    headers = [ALLOW_ORIGIN, EXPOSE, (b"content-type", reply.media_type), *reply.headers]
+    return {"type": "http.response.start", "status": reply.status, "headers": headers}
 
 
 def _check_type(bound: Bound, headers: dict[bytes, bytes]) -> None:

@@ -10,7 +10,7 @@ import enum
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
@@ -137,6 +137,25 @@ class Raw:
     """Declares a body that is not JSON: the handler reads ``request.raw`` (or ``chunks()``)."""
 
 
+class Stream(Protocol):
+    """A stream that wants to know when it is read no more: an async generator, or what has its ``aclose``."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Its chunks."""
+        ...
+
+    async def aclose(self) -> None:
+        """Nobody reads any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A body that goes on for as long as somebody reads it, and is closed when nobody does."""
+
+    chunks: Stream
+
+
 class Reply(Generic[B]):
     """A status and a body: a msgspec value (sent as JSON), bytes, a stream of bytes, or None for no body at all."""
 
@@ -145,7 +164,7 @@ class Reply(Generic[B]):
     def __init__(
         self,
         status: int,
-        body: B | bytes | AsyncIterator[bytes] | None = None,
+        body: B | bytes | AsyncIterator[bytes] | Live | None = None,
         *,
         headers: tuple[tuple[bytes, bytes], ...] = (),
         media_type: bytes = b"application/json",

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection
 
-from legato.api.contract import Answer, Generation, Reply, Request, route
+from legato.api.contract import Answer, Generation, Live, Reply, Request, Stream, route
 from legato.api.services import Services
 from legato.api.times import moment
 from legato.api.webhook_views import (
@@ -50,7 +50,7 @@ from legato.store.attempts import (
 from legato.store.endpoints import Endpoint, change_endpoint, read_endpoint, read_endpoints, rotate_endpoint_secret
 from legato.store.events import EventQuery, read_events
 from legato.store.lanes import REPLAY, Again, add_replay, backlog, webhook_id
-from legato.webhooks import shown_secret
+from legato.webhooks import Heard, shown_secret
 
 NOT_FOUND: Final = "webhook:error:not-found"
 
@@ -67,6 +67,10 @@ class Posting(Protocol):
 
     async def try_out(self, endpoint: Endpoint, event: Event) -> Attempt:
         """One attempt, outside of every lane."""
+        ...
+
+    def listen(self, application_id: str, until: float) -> Stream:
+        """Lines that tell the application's events as they happen. Raises Overloaded."""
         ...
 
 
@@ -88,6 +92,22 @@ class WebhookRoom:
             return [_seen(connection, each, now) for each in read_endpoints(connection, request.application_id)]
 
         return Reply(200, EndpointPage(EndpointList(await self._log.read(read))))
+
+    @route(
+        "GET",
+        "/webhooks/listen",
+        "Streams the application's events as they happen.",
+        replies=(Answer(200, Heard, "One line of JSON for each event.", "application/x-ndjson"),),
+        **_V1,
+    )
+    async def listen(self, request: Request[None, None]) -> Reply[Any]:
+        """As an endpoint would get them, signed alike, with no endpoint configured: for programs that are being
+        written. The first line has their signing secret, an empty line comes every 15 seconds, the last says why it is
+        the last. Nothing is repeated; what happens while nobody listens is not told.
+        """
+        lines = self._posting.listen(request.application_id, request.principal.expires_at)
+        headers = ((b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"))  # a proxy passes each line on
+        return Reply(200, Live(lines), headers=headers, media_type=b"application/x-ndjson")
 
     @route("GET", _ONE, "Shows an endpoint.", replies=(Answer(200, EndpointView),), codes=(NOT_FOUND,), **_V1)
     async def show(self, request: Request[None, None]) -> Reply[EndpointView]:

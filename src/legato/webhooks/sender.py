@@ -55,6 +55,10 @@ class Sender:
         self._clock = clock
         self._steady = steady
 
+    def listening_secret(self, application_id: str) -> bytes:
+        """What is signed with for those who listen to an application without an endpoint."""
+        return self._signer.listening_secret(application_id)
+
     def prepare(self, endpoint: Endpoint, event: Event, known_by: str) -> Prepared:
         """The request that tells ``endpoint`` of ``event``, signed for this moment."""
         if endpoint.params:

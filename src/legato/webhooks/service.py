@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
-from legato.events.catalogue import EventType, Storage
+from legato.events.catalogue import Storage
 from legato.events.envelope import Event
 from legato.events.ids import IdSource
 from legato.events.moment import Clock
@@ -15,24 +14,11 @@ from legato.store.attempts import Attempt
 from legato.store.endpoints import Endpoint
 from legato.webhooks.dispatcher import Dispatcher
 from legato.webhooks.ledger import Reading, Writing
+from legato.webhooks.listeners import Listener, Listeners, Told
 from legato.webhooks.policy import Policy
 from legato.webhooks.sender import Sender, attempt_of
 from legato.webhooks.signals import Signals
 from legato.webhooks.signing import Signer
-
-
-class Told(Protocol):
-    """What the log tells its taps (``legato.log.Delivery``)."""
-
-    @property
-    def event(self) -> Event:
-        """The event."""
-        ...
-
-    @property
-    def entry(self) -> EventType:
-        """Its type's entry in the catalogue."""
-        ...
 
 
 class Webhooks:
@@ -56,6 +42,7 @@ class Webhooks:
             node=ids.uuid(), read=read, write=write, sender=self.sender, clock=clock, policy=policy
         )
         self.signals = Signals(read, self.sender, ids)
+        self.listeners = Listeners(self.sender, clock, ids)
         self._outbound = outbound
         self._clock = clock
         self._ids = ids
@@ -65,6 +52,10 @@ class Webhooks:
         await self.dispatcher.start(alone=alone)
         self.signals.start()
 
+    def begin_to_stop(self) -> None:
+        """Ends the listeners: a server that stops would wait for them."""
+        self.listeners.close()
+
     async def close(self) -> None:
         """Stops sending; what is under way is waited for a little. The log must still be running."""
         await self.signals.close()
@@ -72,7 +63,7 @@ class Webhooks:
         await self._outbound.close()
 
     def hear(self, told: Sequence[Told]) -> None:
-        """The log's tap: whose lanes have moved, and signals that pass."""
+        """The log's tap: whose lanes have moved, signals that pass, and all of it for whoever listens."""
         moved: set[str] = set()
         for each in told:
             event = each.event
@@ -84,12 +75,18 @@ class Webhooks:
                 self.signals.offer(event)
         if moved:
             self.dispatcher.heard(moved)
+        if self.listeners:
+            self.listeners.hear(told)
 
     async def try_out(self, endpoint: Endpoint, event: Event) -> Attempt:
         """One attempt outside of every lane, whatever state the endpoint is in. It changes nothing."""
         known_by, begun = f"TST-{self._ids.uuid()}", self._clock.now()
         sent = await self.sender.send(endpoint, event, known_by)
         return attempt_of(endpoint.id, known_by, known_by, event.type, begun, sent)
+
+    def listen(self, application_id: str, until: float) -> Listener:
+        """Somebody hears the application's events from now on. Raises Overloaded."""
+        return self.listeners.open(application_id, until)
 
     def changed(self, endpoint_id: str) -> None:
         """An endpoint was made, changed, paused, resumed or removed."""

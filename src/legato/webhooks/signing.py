@@ -47,6 +47,10 @@ class Signer:
             claims["payload_hash"] = hashlib.sha256(payload).hexdigest()
         return f"Bearer {jwt.encode(claims, self._key, algorithm='HS256')}"
 
+    def listening_secret(self, application_id: str) -> bytes:
+        """The Standard Webhooks secret of the application's listeners: it is kept nowhere, and no endpoint has it."""
+        return hmac.digest(self._key.encode(), f"listening:{application_id}".encode(), "sha256")
+
 
 def standard_headers(known_by: str, payload: bytes, now: float, secrets: Sequence[bytes]) -> dict[str, str]:
     """``webhook-id``, ``webhook-timestamp`` and ``webhook-signature``, one signature for each secret.
