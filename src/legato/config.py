@@ -39,7 +39,9 @@ CONFIG_FILES: Final = (Path("legato.toml"), Path("/etc/legato/legato.toml"))
 SPARE_FILES: Final = 256  # open at a time beside the sockets: downloads, the database, requests
 MAX_SECRET_FILE: Final = 16 * 1024  # bytes; a key or a password, not the wrong file
 # Variables of this prefix that are not settings.
-OTHER_VARIABLES: Final = frozenset(("LEGATO_CONFIG", "LEGATO_SECRETS_DIR", "LEGATO_SERVER", "LEGATO_PRIVATE_KEY_FILE"))
+OTHER_VARIABLES: Final = frozenset(
+    ("LEGATO_CONFIG", "LEGATO_SECRETS_DIR", "LEGATO_SERVER", "LEGATO_PRIVATE_KEY_FILE", "LEGATO_WEBHOOK_SECRET")
+)
 
 
 class SettingsError(Exception):

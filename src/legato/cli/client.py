@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from collections.abc import Generator
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +17,7 @@ from legato.config import Settings
 from legato.installation import Announcement
 
 TIMEOUT_SECONDS: Final = 30.0
+MAX_LINE: Final = 1024 * 1024  # bytes of a stream's line; an event with its headers is a tenth of it
 MAX_ANSWER: Final = 64 * 1024 * 1024  # bytes; a hundred events of the largest kind are a hundredth of it
 
 
@@ -70,7 +73,26 @@ class Client:
         """The same with nothing."""
         return self._ask(method, path, None, None)
 
+    def lines(self, token: str, path: str, silence: float) -> Generator[bytes, None, None]:
+        """What is streamed to a bearer, a line at a time, without their ends. Raises AnswerError, CommandError.
+
+        ``silence`` is how many seconds may pass without a byte.
+        """
+        with self._open("GET", path, None, f"Bearer {token}", silence) as answer:
+            try:
+                while line := answer.readline(MAX_LINE):
+                    yield line.rstrip(b"\r\n")
+            except (OSError, http.client.HTTPException) as error:
+                raise CommandError(f"the connection to {self.url} ended: {error}") from error
+
     def _ask(self, method: str, path: str, body: Any, authorization: str | None) -> Any:
+        with self._open(method, path, body, authorization, TIMEOUT_SECONDS) as answer:
+            try:
+                return _decoded(answer.read(MAX_ANSWER))
+            except OSError as error:
+                raise self._unanswered(error) from error
+
+    def _open(self, method: str, path: str, body: Any, authorization: str | None, timeout: float) -> Any:
         headers = {"Accept": "application/json", "User-Agent": "legato"}
         if authorization is not None:
             headers["Authorization"] = authorization
@@ -79,14 +101,15 @@ class Client:
             data, headers["Content-Type"] = msgspec.json.encode(body), "application/json"
         request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - http(s) only
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=self._trust) as answer:  # noqa: S310
-                return _decoded(answer.read(MAX_ANSWER))
+            return urllib.request.urlopen(request, timeout=timeout, context=self._trust)  # noqa: S310
         except urllib.error.HTTPError as refused:
             with refused:
                 raise AnswerError(refused.code, _words(refused.code, refused.read(MAX_ANSWER))) from refused
         except (urllib.error.URLError, OSError) as error:
-            reason = getattr(error, "reason", error)
-            raise CommandError(f"there is no answer from {self.url}: {reason}") from error
+            raise self._unanswered(error) from error
+
+    def _unanswered(self, error: Exception) -> CommandError:
+        return CommandError(f"there is no answer from {self.url}: {getattr(error, 'reason', error)}")
 
 
 def _decoded(content: bytes) -> Any:

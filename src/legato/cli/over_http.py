@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -13,6 +13,7 @@ from legato.cli.problems import CommandError
 from legato.installation import Installation
 
 _PAGE: Final = 100
+_DAY: Final = 86_400  # seconds
 
 
 class OverHttp:
@@ -63,7 +64,7 @@ class OverHttp:
     def create_user(self, application_id: str, name: str, display_name: str | None) -> str:
         """A new user's id."""
         body = {"name": name, **({} if display_name is None else {"display_name": display_name})}
-        user_id: str = self._as_application(application_id, "POST", "/v1/users", body)["id"]
+        user_id: str = self.as_application(application_id, "POST", "/v1/users", body)["id"]
         return user_id
 
     def users(self, application_id: str) -> list[UserFacts]:
@@ -74,13 +75,13 @@ class OverHttp:
     def events(self, application_id: str, conversation_id: str, query: dict[str, str]) -> list[dict[str, Any]]:
         """The conversation's events that ``query`` asks for: one page."""
         path = f"/v0.3/conversations/{conversation_id}/events?{urlencode(query)}"
-        found: list[dict[str, Any]] = self._as_application(application_id, "GET", path)["_embedded"]["events"]
+        found: list[dict[str, Any]] = self.as_application(application_id, "GET", path)["_embedded"]["events"]
         return found
 
     def _pages(self, application_id: str, path: str, name: str) -> Iterator[dict[str, Any]]:
         query = {"page_size": str(_PAGE)}
         while True:
-            answer = self._as_application(application_id, "GET", f"{path}?{urlencode(query)}")
+            answer = self.as_application(application_id, "GET", f"{path}?{urlencode(query)}")
             yield from answer["_embedded"][name]
             following = answer["_links"].get("next")
             if following is None:
@@ -88,14 +89,24 @@ class OverHttp:
             # Links are written on the public URL, which need not be reachable from here: only its cursor is used.
             query["cursor"] = parse_qs(urlsplit(following["href"]).query)["cursor"][0]
 
-    def _as_application(self, application_id: str, method: str, path: str, body: Any = None) -> Any:
+    def as_application(self, application_id: str, method: str, path: str, body: Any = None) -> Any:
+        """The answer to a request of an application's, decoded. Raises AnswerError, CommandError."""
+        return self._client.as_bearer(mint(self._key(application_id), application_id), method, path, body)
+
+    def lines(self, application_id: str, path: str, *, silence: float) -> Generator[bytes, None, None]:
+        """What is streamed to an application, line by line; CommandError after ``silence`` seconds without one."""
+        # A stream ends with its token: a day is the longest that one lives.
+        token = mint(self._key(application_id), application_id, ttl=_DAY)
+        return self._client.lines(token, path, silence)
+
+    def _key(self, application_id: str) -> str:
         key = self._private_key or self._installation.key(application_id)
         if key is None:
             raise CommandError(
                 f"the private key of {application_id} is not kept here: name its file with --key FILE, "
                 f"or make a new one with `legato app rotate-key {application_id}`"
             )
-        return self._client.as_bearer(mint(key, application_id), method, path, body)
+        return key
 
 
 def _secret(found: dict[str, Any]) -> SecretFacts:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from legato.cli import account, applications, database, doctor, serve, spec, tail, token, users
+from legato.cli import account, applications, database, doctor, listen, serve, spec, tail, token, users, webhooks
 
 app = typer.Typer(
     name="legato",
@@ -38,6 +38,7 @@ app.command("dev")(serve.dev)
 app.command("serve")(serve.serve)
 app.command("token")(token.token)
 app.command("tail")(tail.tail)
+app.command("listen")(listen.listen)
 app.command("doctor")(doctor.doctor)
-for group in (applications.app, users.app, account.app, database.app, spec.app):
+for group in (applications.app, users.app, webhooks.app, account.app, database.app, spec.app):
     app.add_typer(group)

@@ -26,18 +26,10 @@ def tail(
     server: ServerOption = None,
 ) -> None:
     """Follow a conversation: each event of its log, one a line. Needs a running server."""
-    from legato.cli.administration import running_server
-    from legato.cli.options import application_of, read_key
-    from legato.cli.over_http import OverHttp
-    from legato.cli.problems import CommandError
-    from legato.config import load
+    from legato.cli.asking import asking
 
-    settings = load()
-    client = running_server(settings, server)
-    if client is None:
-        raise CommandError("no server runs on this installation; start one, or name one with --server")
-    source = OverHttp(client, settings.installation, read_key(key))
-    application_id = application_of(settings, application)
+    asked = asking(application, key, server)
+    source, application_id = asked.server, asked.application_id
     query = {"order": "desc", "page_size": str(max(lines, 1))}
     past = source.events(application_id, conversation_id, query)[::-1]
     last = past[-1]["id"] if past else 0

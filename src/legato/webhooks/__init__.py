@@ -4,5 +4,17 @@ from legato.webhooks.listeners import Heard
 from legato.webhooks.policy import Policy
 from legato.webhooks.service import Webhooks
 from legato.webhooks.signing import Signer, shown_secret, standard_headers
+from legato.webhooks.verification import Check, check_bearer, check_standard, read_secret
 
-__all__ = ["Heard", "Policy", "Signer", "Webhooks", "shown_secret", "standard_headers"]
+__all__ = [
+    "Check",
+    "Heard",
+    "Policy",
+    "Signer",
+    "Webhooks",
+    "check_bearer",
+    "check_standard",
+    "read_secret",
+    "shown_secret",
+    "standard_headers",
+]
