@@ -124,7 +124,11 @@ class Events:
         codes=("conversation:error:not-found", "event:error:not-joined"),
     )
     async def list_events(self, request: Request[None, EventQuery]) -> Reply[Any]:
-        """Events by id. A range without a page size comes whole and ascending, up to 1,000 events."""
+        """Events by id; a page ends early when its events are large (about a megabyte in all).
+
+        A range without a page size comes whole and ascending, up to 1,000 events. What is beyond is at `next`, or after
+        the last event that came.
+        """
         principal, query = request.principal, request.query
         conversation = await self._find.conversation(principal, request.params["conversation_id"])
         until = await self._find.readable_until(conversation, principal)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from legato.dialects import EVERYTHING, HistoryFilter
-from legato.store.events import EventQuery, TypeFilter, read_events
+from legato.store.events import EventQuery, TypeFilter, read_page
 from legato.store.paging import Slice, Window
 from legato.store.rows import StoredEvent
 
@@ -25,7 +25,7 @@ class EventWindow:
 def read_history(
     connection: Connection, conversation_id: str, wanted: EventWindow, types: HistoryFilter
 ) -> Slice[StoredEvent]:
-    """The events in the window that ``types`` admits."""
+    """The events in the window that ``types`` admits, fewer when they are large (``MAX_PAGE_BYTES``)."""
     if not types.types and not types.prefixes:
         return Slice(())  # narrowed to nothing
     window = wanted.window
@@ -39,11 +39,11 @@ def read_history(
             low = place + 1 if low is None else max(low, place + 1)
     # The whole log needs no condition on the type.
     admitted = () if types is EVERYTHING else (TypeFilter(types.types, types.prefixes),)
-    rows = read_events(
+    rows, is_more = read_page(
         connection,
         EventQuery(
             conversation_id,
-            limit=window.size + 1,
+            limit=window.size,
             descending=falling,
             start_id=low,
             end_id=high,
@@ -51,8 +51,7 @@ def read_history(
             without_deleted=wanted.without_deleted,
         ),
     )
-    is_more, is_inside = len(rows) > window.size, window.position is not None
-    del rows[window.size :]
+    is_inside = window.position is not None
     if window.backwards:
         rows.reverse()
     return Slice(

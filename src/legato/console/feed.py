@@ -22,7 +22,7 @@ import msgspec
 
 from legato.events import CATALOGUE, Audience, Event, EventType, Overloaded, Storage
 from legato.log import Delivery, Log
-from legato.store.events import EventQuery, read_events
+from legato.store.events import EventPage, EventQuery, read_events, read_page
 
 # What a page shows of a long conversation when it does not say where to begin.
 HISTORY: Final = 1_000
@@ -119,11 +119,11 @@ class Feed:
         last = await self._beginning(conversation_id) if after is None else after
         yield b"retry: 1000\n\n"
         while True:
-            page = await self._page(conversation_id, last)
+            page, has_more = await self._page(conversation_id, last)
             if page:
-                last = page[-1].id or last
-                yield b"".join(_message(event, CATALOGUE[event.type], None) for event in page)
-            if len(page) < PAGE:
+                last = page[-1].event.id or last
+                yield b"".join(_message(stored.event, CATALOGUE[stored.event.type], None) for stored in page)
+            if not has_more:
                 break
         # The reader was opened before the log was read: what stands in both is told apart by its id.
         while deliveries := await reader.take():
@@ -136,9 +136,9 @@ class Feed:
         newest = await self._log.read(lambda connection: read_events(connection, query))
         return max((newest[0].event.id or 0) - HISTORY, 0) if newest else 0
 
-    async def _page(self, conversation_id: str, after: int) -> list[Event]:
+    async def _page(self, conversation_id: str, after: int) -> EventPage:
         query = EventQuery(conversation_id, PAGE, start_id=after + 1)
-        return [stored.event for stored in await self._log.read(lambda connection: read_events(connection, query))]
+        return await self._log.read(lambda connection: read_page(connection, query))
 
     def _hear(self, deliveries: Sequence[Delivery]) -> None:
         for reader, conversation_id in self._readers.items():

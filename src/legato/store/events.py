@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, or_, select
@@ -12,6 +13,11 @@ from legato.conversations import Mark, Target
 from legato.store.paging import grouped
 from legato.store.rows import StoredEvent, stored_event_of
 from legato.store.schema import events, receipts
+
+# Stored bytes of one page: a thousand events of a kilobyte. Decoded, a body of empty arrays takes twenty times its
+# length; a page of a thousand such events would take most of a gigabyte.
+MAX_PAGE_BYTES: Final = 1024 * 1024
+_FETCHED: Final = 100  # rows that PostgreSQL sends at a time where a page is longer
 
 
 class TypeFilter(msgspec.Struct, frozen=True):
@@ -39,8 +45,23 @@ class EventQuery:
     without_deleted: bool = False
 
 
+class EventPage(NamedTuple):
+    """Events in the order asked for, and whether the query has more beyond the last of them."""
+
+    events: list[StoredEvent]
+    has_more: bool
+
+
 def read_events(connection: Connection, query: EventQuery) -> list[StoredEvent]:
-    """At most ``query.limit`` events in order of id, filtered before they are counted, so that pages are full."""
+    """The events of ``read_page``."""
+    return read_page(connection, query).events
+
+
+def read_page(connection: Connection, query: EventQuery) -> EventPage:
+    """At most ``query.limit`` events in order of id, filtered before they are counted, so that pages are full.
+
+    A page whose payloads pass MAX_PAGE_BYTES ends before it does; it has one event at least.
+    """
     statement = select(events).where(events.c.conversation_id == query.conversation_id)
     if query.start_id is not None:
         statement = statement.where(events.c.id >= query.start_id)
@@ -50,8 +71,18 @@ def read_events(connection: Connection, query: EventQuery) -> list[StoredEvent]:
         statement = statement.where(events.c.deleted.is_(False))
     for wanted in query.types:
         statement = _of_types(statement, wanted)
-    statement = statement.order_by(events.c.id.desc() if query.descending else events.c.id).limit(query.limit)
-    return [stored_event_of(row) for row in connection.execute(statement)]
+    statement = statement.order_by(events.c.id.desc() if query.descending else events.c.id).limit(query.limit + 1)
+    # Whatever the page leaves of a long list stays in the database.
+    options = {"yield_per": _FETCHED} if query.limit > _FETCHED else {}
+    found: list[StoredEvent] = []
+    size = 0
+    with connection.execute(statement, execution_options=options) as rows:
+        for row in rows:
+            size += len(row.payload)
+            if len(found) == query.limit or (found and size > MAX_PAGE_BYTES):
+                return EventPage(found, has_more=True)
+            found.append(stored_event_of(row))
+    return EventPage(found, has_more=False)
 
 
 def read_event(connection: Connection, conversation_id: str, event_id: int) -> StoredEvent | None:

@@ -78,6 +78,14 @@ async def test_a_long_log_begins_near_its_end(chat: Chat, browser: Browser, monk
     assert ids(await stream.until(5)) == [17, 18, 19, 20, 21]
 
 
+async def test_a_log_of_large_events_is_told_whole(
+    chat: Chat, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("legato.store.events.MAX_PAGE_BYTES", 1_000)
+    await chat.say(*("x" * 400 for _ in range(20)))
+    assert ids(await browser.open(FEED).until(21)) == list(range(1, 22))
+
+
 async def test_another_conversation_is_not_heard(chat: Chat, browser: Browser) -> None:
     stream = browser.open(FEED)
     await stream.until(1)
