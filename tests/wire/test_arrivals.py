@@ -1,9 +1,10 @@
-"""Requests that do not arrive: silence, crumbs, heads without end."""
+"""Requests that do not arrive: silence, crumbs, heads without end; and answers that nobody reads."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,12 @@ class Narrow(Arrivals):
     max_head = 4096
 
 
+class Patient(Arrivals):
+    """One that waits a little longer for the reader of an answer."""
+
+    patience = 1.0
+
+
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -37,7 +44,7 @@ class _Server(uvicorn.Server):
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the length of the body."""
+    """Answers with the length of the body; ``GET /1000`` with as many bytes."""
     size = 0
     while True:
         message = await receive()
@@ -46,7 +53,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         size += len(message.get("body", b""))
         if not message.get("more_body"):
             break
-    answer = str(size).encode()
+    answer = str(size).encode() if scope["method"] == "POST" else bytes(int(scope["path"][1:]))
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(answer))]})
     await send({"type": "http.response.body", "body": answer})
 
@@ -57,6 +64,13 @@ class Peer:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    server: uvicorn.Server
+
+    async def is_let_go(self) -> None:
+        """Returns when the server has no connection any more; nothing is read meanwhile."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while self.server.server_state.connections:
+                await asyncio.sleep(0.001)
 
     async def rest(self) -> bytes:
         """Everything that comes until the connection ends."""
@@ -82,8 +96,14 @@ async def peer(request: pytest.FixtureRequest) -> AsyncIterator[Peer]:
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.001)
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
-    yield Peer(reader, writer)
+    listener = server.servers[0].sockets[0]
+    client = socket.socket()
+    # The kernel takes little of an answer, so that little is enough to wait for its reader.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(listener.getsockname())
+    reader, writer = await asyncio.open_connection(sock=client, limit=1024)
+    yield Peer(reader, writer, server)
     writer.close()
     server.should_exit = True
     await serving
@@ -145,3 +165,26 @@ async def test_a_body_in_pieces_is_put_together(peer: Peer) -> None:
         await peer.writer.drain()
     peer.writer.write(b"0\r\n\r\n")
     assert await peer.answer() == b"102400"
+
+
+async def test_a_large_answer_that_nobody_reads_is_let_go_of(peer: Peer) -> None:
+    peer.writer.write(b"GET /5000000 HTTP/1.1\r\nhost: x\r\n\r\n")
+    await peer.reader.readline()
+    await peer.is_let_go()
+    assert len(await peer.rest()) < 5_000_000
+
+
+async def test_a_small_answer_that_nobody_reads_is_let_go_of_when_its_connection_ends(peer: Peer) -> None:
+    peer.writer.write(b"GET /60000 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    await peer.reader.readline()
+    await peer.is_let_go()
+    assert len(await peer.rest()) < 60_000
+
+
+@pytest.mark.parametrize("peer", [Patient], indirect=True)
+async def test_an_answer_that_is_read_slowly_comes_whole(peer: Peer) -> None:
+    peer.writer.write(b"GET /1000000 HTTP/1.1\r\nhost: x\r\n\r\n")
+    await peer.reader.readuntil(b"\r\n\r\n")
+    for _ in range(20):
+        await asyncio.sleep(0.1)  # it takes longer than the server is patient with a reader who has stopped
+        await peer.reader.readexactly(50_000)
