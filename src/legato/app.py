@@ -41,7 +41,7 @@ from legato.api.media import MediaRoom
 from legato.api.openapi import openapi
 from legato.api.rooms import rooms
 from legato.api.webhooks import WebhookRoom
-from legato.arrivals import Arrivals
+from legato.arrivals import Arrivals, Droppable
 from legato.auth import Authenticator, Credentials, StoredDirectory, WithLocalSecret
 from legato.config import Settings
 from legato.console import Console, DemoAccess
@@ -152,7 +152,7 @@ class Application:
             retention_seconds=settings.retention_seconds or None,
             attempt_seconds=settings.webhook_attempts_seconds,
         )
-        self.console = Console(log_, demo)
+        self.console = Console(log_, demo, self.webhooks, ids, signature_secret=account.signature_secret)
         self._chores: asyncio.Task[None] | None = None
 
     @classmethod
@@ -180,7 +180,8 @@ class Application:
         demo = None
         if with_demo:
             host = urlsplit(settings.origin).hostname or ""
-            demo = await set_up_demo(log_, settings.installation, RandomIds(), host)
+            here = settings.origin if settings.is_tls else settings.model_copy(update={"public_url": None}).origin
+            demo = await set_up_demo(log_, settings.installation, RandomIds(), host=host, origin=here)
         app = cls(settings, store, log_, account, media_key, demo)
         await app._start()
         return app
@@ -302,7 +303,7 @@ async def _serve(
     config = uvicorn.Config(
         app,
         ws=app.sessions.websocket_class,
-        http=Arrivals,
+        http=Droppable if with_demo else Arrivals,
         loop="uvloop",
         lifespan="off",
         backlog=BACKLOG,

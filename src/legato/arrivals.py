@@ -187,3 +187,15 @@ class Arrivals(HttpToolsProtocol):
             return unread
         (queued,) = struct.unpack("i", fcntl.ioctl(tcp.fileno(), termios.TIOCOUTQ, bytes(4)))
         return unread + int(queued)
+
+
+class Droppable(Arrivals):
+    """A connection that the application may end without an answer: ``scope["extensions"]["legato.drop"]["now"]()``.
+
+    For the receiver of ``legato dev``, which shows what comes of that.
+    """
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {"legato.drop": {"now": self.transport.abort}}

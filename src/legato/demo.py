@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 from legato.auth import CLIENT_ACL, generate, mint
-from legato.console import DemoAccess, DemoUser
+from legato.console import HOOK_PATH, DemoAccess, DemoUser
 from legato.conversations import Caller, CreateConversation, JoinMember
 from legato.conversations.user import User
 from legato.events.ids import IdSource
 from legato.installation import Installation
 from legato.log import Log
-from legato.store.applications import Application, insert_application, read_application
+from legato.store.applications import Application, insert_application, read_application, replace_application
 from legato.store.conversations import name_owner
+from legato.store.endpoints import change_endpoint, read_endpoint
+from legato.store.lanes import hurry
 from legato.store.users import find_user_by_name, insert_user
 
 APPLICATION_NAME: Final = "Legato demo"
@@ -24,8 +27,12 @@ USERS: Final = (("alice", "Alice"), ("bob", "Bob"))
 TOKEN_SECONDS: Final = 3600.0  # the page fetches a fresh one in time
 
 
-async def set_up_demo(log: Log, installation: Installation, ids: IdSource, host: str) -> DemoAccess:
-    """The demo, made at the first start and found again at every later one. Its page is asked under ``host``."""
+async def set_up_demo(log: Log, installation: Installation, ids: IdSource, *, host: str, origin: str) -> DemoAccess:
+    """The demo, made at the first start and found again at every later one.
+
+    Its page is asked under ``host``; the server reaches itself at ``origin``, where its webhooks go unless somebody has
+    given the application an event_url of its own.
+    """
     now = log.clock.now()
     found = await _find(log, installation)
     if found is None:
@@ -41,6 +48,8 @@ async def set_up_demo(log: Log, installation: Installation, ids: IdSource, host:
         )
         await log.transact(partial(insert_application, application=made))
     application_id, private_key = found
+    hook = f"{origin}{HOOK_PATH}"
+    await log.transact(partial(_point_to_hook, application_id=application_id, hook=hook, now=now))
     users = []
     for name, display_name in USERS:
         user = User(
@@ -58,6 +67,7 @@ async def set_up_demo(log: Log, installation: Installation, ids: IdSource, host:
         users=tuple(DemoUser(user.id, user.name, user.display_name or user.name) for user in users),
         mint=lambda name: mint(private_key, application_id, sub=name, ttl=TOKEN_SECONDS, acl=CLIENT_ACL),
         hosts=frozenset((host,)),
+        hook=hook,
     )
 
 
@@ -69,6 +79,36 @@ async def _find(log: Log, installation: Installation) -> tuple[str, str] | None:
         if application is not None and application.name == APPLICATION_NAME and private_key is not None:
             return application_id, private_key
     return None
+
+
+def _point_to_hook(connection: Connection, application_id: str, hook: str, now: float) -> None:
+    """The event_url becomes the built-in receiver's, unless somebody chose another; the port may have changed."""
+    application = read_application(connection, application_id)
+    if application is None:
+        return
+    rtc = application.capabilities.get("rtc") or {}
+    webhooks = rtc.get("webhooks") or {}
+    address = (webhooks.get("event_url") or {}).get("address")
+    if address == hook:
+        _begin_anew(connection, application_id, now)
+    elif address is None or urlsplit(address).path == HOOK_PATH:
+        webhooks = {**webhooks, "event_url": {"address": hook, "http_method": "POST"}}
+        replace_application(
+            connection,
+            application_id,
+            name=application.name,
+            capabilities={**application.capabilities, "rtc": {**rtc, "webhooks": webhooks}},
+            privacy=application.privacy,
+            now=now,
+        )
+
+
+def _begin_anew(connection: Connection, application_id: str, now: float) -> None:
+    """The receiver has started with this server: what it did not take before is sent now, unless it was paused."""
+    endpoint = read_endpoint(connection, application_id)
+    if endpoint is not None and endpoint.state == "active":
+        change_endpoint(connection, application_id, failures=0, failing_since=None, due_at=0.0, why=None)
+        hurry(connection, application_id, now)
 
 
 def _ensure_user(connection: Connection, user: User) -> User:

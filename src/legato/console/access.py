@@ -24,7 +24,7 @@ class DemoAccess:
     """What ``legato dev`` set up, and the right to speak for it.
 
     ``mint`` makes a fresh user token for a name. ``hosts`` are names the page may be asked under, besides localhost
-    and plain addresses. ``has_webhook`` says whether the application has somewhere to post its events.
+    and plain addresses. ``hook`` is the URL of the built-in receiver, as this server itself reaches it.
     """
 
     application_id: str
@@ -32,7 +32,7 @@ class DemoAccess:
     users: tuple[DemoUser, ...]
     mint: Callable[[str], str]
     hosts: frozenset[str] = frozenset()
-    has_webhook: bool = False
+    hook: str = ""
 
 
 def check_reader(headers: Mapping[bytes, bytes], hosts: frozenset[str]) -> None:

@@ -5,6 +5,9 @@
     id: 17                                 the event's place in the log; signals have none
     data: {"event":{"type":"text",…},"sinks":["history","sessions","webhook"],"readers":2}
 
+    event: deliveries                      how webhooks stand (``legato.console.deliveries``)
+    data: {"now":…,"standing":{…},"marks":{…}}
+
     : still here                           after a while of silence, to notice a reader who has gone
 
 A browser's EventSource comes back by itself with ``Last-Event-ID``, and the feed goes on after that event. Stored
@@ -20,6 +23,7 @@ from typing import Final
 
 import msgspec
 
+from legato.console.deliveries import Deliveries
 from legato.events import CATALOGUE, Audience, Event, EventType, Overloaded, Storage
 from legato.log import Delivery, Log
 from legato.store.events import EventPage, EventQuery, read_events, read_page
@@ -58,12 +62,12 @@ class Reader:
     """One open feed: what waits for it, and whether it is to end."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Delivery] = deque()
+        self._waiting: deque[Delivery | bytes] = deque()
         self._bell = asyncio.Event()
         self.is_cut = False
 
-    def offer(self, delivery: Delivery) -> None:
-        """Adds an event; a reader with too many waiting is cut instead."""
+    def offer(self, delivery: Delivery | bytes) -> None:
+        """Adds an event, or the stream's text itself; a reader with too many waiting is cut instead."""
         if len(self._waiting) >= MAX_WAITING:
             self.cut()
         elif not self.is_cut:
@@ -76,7 +80,7 @@ class Reader:
         self._waiting.clear()
         self._bell.set()
 
-    async def take(self) -> list[Delivery]:
+    async def take(self) -> list[Delivery | bytes]:
         """What waits, at least one; nothing once the reader is cut."""
         await self._bell.wait()
         self._bell.clear()
@@ -88,8 +92,9 @@ class Reader:
 class Feed:
     """Every open feed of this server. It taps the log once, for all of them."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, deliveries: Deliveries) -> None:
         self._log = log
+        self._deliveries = deliveries
         self._readers: dict[Reader, str] = {}
         log.tap(self._hear)
 
@@ -117,19 +122,24 @@ class Feed:
         """
         conversation_id = self._readers[reader]
         last = await self._beginning(conversation_id) if after is None else after
-        yield b"retry: 1000\n\n"
+        # Who comes back is told what has meanwhile become of the events it has.
+        known = () if after is None else range(max(after - HISTORY, 0) + 1, after + 1)
+        yield b"retry: 1000\n\n" + (await self._deliveries.news(conversation_id, known)).text
         while True:
             page, has_more = await self._page(conversation_id, last)
             if page:
                 last = page[-1].event.id or last
                 yield b"".join(_message(stored.event, CATALOGUE[stored.event.type], None) for stored in page)
+                news = await self._deliveries.news(conversation_id, [one.event.id for one in page if one.event.id])
+                if news.marks:
+                    yield news.text
             if not has_more:
                 break
         # The reader was opened before the log was read: what stands in both is told apart by its id.
-        while deliveries := await reader.take():
-            fresh = [each for each in deliveries if each.event.id is None or each.event.id > last]
+        while taken := await reader.take():
+            fresh = b"".join(_text(each, last) for each in taken)
             if fresh:
-                yield b"".join(_message(each.event, each.entry, len(each.audience)) for each in fresh)
+                yield fresh
 
     async def _beginning(self, conversation_id: str) -> int:
         query = EventQuery(conversation_id, 1, descending=True)
@@ -145,6 +155,14 @@ class Feed:
             for delivery in deliveries:
                 if delivery.event.conversation_id == conversation_id:
                     reader.offer(delivery)
+
+
+def _text(taken: Delivery | bytes, last: int) -> bytes:
+    if isinstance(taken, bytes):
+        return taken
+    if taken.event.id is not None and taken.event.id <= last:
+        return b""
+    return _message(taken.event, taken.entry, len(taken.audience))
 
 
 def _message(event: Event, entry: EventType, readers: int | None) -> bytes:

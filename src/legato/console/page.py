@@ -1,20 +1,25 @@
-"""The console as an ASGI application: the page, its files, and the three things it asks for."""
+"""The console as an ASGI application: the page, its files, what it asks for, and the demo's webhook receiver."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
 
 from legato.console.access import DemoAccess, DemoUser, check_reader
 from legato.console.assets import Asset, load_assets
+from legato.console.deliveries import Deliveries, Posting
 from legato.console.feed import HEARTBEAT_S, Feed, sinks_of
-from legato.events import CATALOGUE, EventType, InvalidInput, NotFound, Refusal, Storage
+from legato.console.receiver import HOOK_PATH, Behaviour, Receiver, read_body
+from legato.events import CATALOGUE, EventType, Forbidden, InvalidInput, NotFound, Refusal, Storage
+from legato.events.ids import IdSource
 from legato.log import Log
+
+T = TypeVar("T")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -33,8 +38,12 @@ SECURITY: Final = [
     (b"x-content-type-options", b"nosniff"),
 ]
 JSON: Final = (b"content-type", b"application/json")
+# What the page posts is a few words.
+MAX_BODY: Final = 4_096
 # How long a reader may leave what was sent to it unread before its feed is cut.
 UNREAD_S: Final = 20.0
+# What is posted to; everything else is read.
+POSTED: Final = frozenset((HOOK_PATH, "/console/receiver", "/console/again", "/console/resume"))
 
 
 _LOGGER = logging.getLogger(__name__)
@@ -52,7 +61,6 @@ class Demo(msgspec.Struct, frozen=True):
     application_id: str
     conversation_id: str
     users: list[DemoPerson]
-    has_webhook: bool
 
 
 class TypeEntry(msgspec.Struct, frozen=True):
@@ -64,15 +72,35 @@ class TypeEntry(msgspec.Struct, frozen=True):
     is_stored: bool
 
 
+class OneEvent(msgspec.Struct, frozen=True):
+    """An event whose deliveries are asked for, or that is to be sent again."""
+
+    conversation_id: str
+    event_id: int
+
+
+class Switch(msgspec.Struct, frozen=True):
+    """How the built-in receiver is to behave."""
+
+    behaviour: Behaviour
+
+
 class Console:
     """Serves ``/`` and everything below ``/console/``; without ``demo`` it owns no path at all."""
 
-    def __init__(self, log: Log, demo: DemoAccess | None) -> None:
+    def __init__(
+        self, log: Log, demo: DemoAccess | None, posting: Posting, ids: IdSource, *, signature_secret: str
+    ) -> None:
+        """``signature_secret`` is the account's: the built-in receiver checks signatures with it."""
         self._demo = demo
         self._log = log
         if demo is None:
             return
-        self._feed = Feed(log)
+        self._receiver = Receiver(log, demo.application_id, signature_secret)
+        self._deliveries = Deliveries(
+            log, posting, self._receiver, ids, application_id=demo.application_id, hook=demo.hook
+        )
+        self._feed = Feed(log, self._deliveries)
         self._assets = load_assets()
         self._catalogue = msgspec.json.encode([_type_entry(entry) for entry in CATALOGUE])
 
@@ -84,11 +112,15 @@ class Console:
         """Ends the open feeds. Call it when the server begins to stop: it would wait for them."""
         if self._demo is not None:
             self._feed.end()
+            self._receiver.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one HTTP request for a path that the console owns."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
+            if scope["path"] in POSTED:
+                await self._take(scope, headers, receive, send)
+                return
             if scope["method"] not in {"GET", "HEAD"}:
                 await _answer(send, 405, [(b"allow", b"GET, HEAD")])
                 return
@@ -111,14 +143,49 @@ class Console:
                 people = [
                     DemoPerson(user.id, user.name, user.display_name, demo.mint(user.name)) for user in demo.users
                 ]
-                answer = Demo(demo.application_id, demo.conversation_id, people, demo.has_webhook)
+                answer = Demo(demo.application_id, demo.conversation_id, people)
                 await _answer(send, 200, [JSON, (b"cache-control", b"no-store")], msgspec.json.encode(answer))
             case "/console/catalogue.json":
                 await _answer(send, 200, [JSON, (b"cache-control", b"no-cache")], self._catalogue)
+            case "/console/attempts":
+                query = parse_qs(scope["query_string"].decode("latin-1"))
+                asked = OneEvent(
+                    query.get("conversation_id", [""])[0], _position(query.get("event_id", [""])[0], "event_id") or 0
+                )
+                await self._log.conversation(asked.conversation_id, demo.application_id)  # raises NotFound
+                found = await self._deliveries.attempts(asked.conversation_id, asked.event_id)
+                await _answer(send, 200, [JSON, (b"cache-control", b"no-store")], msgspec.json.encode(found))
             case "/console/feed":
                 await self._stream(demo, scope, headers, receive, send)
             case _:
                 raise NotFound("http:error:not-found", "There is nothing at this path.")
+
+    async def _take(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        """A POST: a webhook, which comes from this server and proves it, or what the page asks for."""
+        if scope["method"] != "POST":
+            await _answer(send, 405, [(b"allow", b"POST")])
+            return
+        if scope["path"] == HOOK_PATH:
+            await self._receiver(scope, receive, send)
+            return
+        demo = self._demo
+        if demo is None:
+            raise NotFound("http:error:not-found", "There is no console on this server.")
+        check_reader(headers, demo.hosts)
+        if headers.get(b"content-type") != b"application/json":
+            # A page of another site may post a form without being asked, and this only after a preflight: refused.
+            raise Forbidden("The console takes JSON only.")
+        body = await read_body(receive, MAX_BODY)
+        match scope["path"]:
+            case "/console/receiver":
+                self._deliveries.behave(_decoded(body, Switch).behaviour)
+            case "/console/again":
+                sent = _decoded(body, OneEvent)
+                await self._log.conversation(sent.conversation_id, demo.application_id)  # raises NotFound
+                await self._deliveries.send_again(sent.conversation_id, sent.event_id)
+            case _:
+                await self._deliveries.resume()
+        await _answer(send, 204, [])
 
     async def _stream(
         self, demo: DemoAccess, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send
@@ -128,7 +195,9 @@ class Console:
         after = _position(headers.get(b"last-event-id", b"").decode("latin-1") or query.get("after", [""])[0])
         await self._log.conversation(conversation_id, demo.application_id)  # raises NotFound
         reader = self._feed.open(conversation_id)
+        place = await self._deliveries.newest()
         watch = asyncio.create_task(_until_gone(receive, reader.cut))
+        follower = asyncio.create_task(self._deliveries.follow(conversation_id, place, reader.offer))
         try:
             await send(_start(200, [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]))
             async for chunk in _with_heartbeat(self._feed.messages(reader, after)):
@@ -139,6 +208,7 @@ class Console:
             _LOGGER.info("A console feed was cut: its reader had stopped reading.")
         finally:
             watch.cancel()
+            follower.cancel()
             self._feed.close(reader)
 
 
@@ -146,11 +216,18 @@ def _type_entry(entry: EventType) -> TypeEntry:
     return TypeEntry(entry.name, entry.summary, sinks_of(entry), entry.storage is Storage.LOG)
 
 
-def _position(text: str) -> int | None:
+def _decoded(body: bytes | None, type_: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body or b"", type=type_)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"The body is not as it should be: {error}.") from error
+
+
+def _position(text: str, name: str = "after") -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):
-        raise InvalidInput.of("after", "must be the id of an event")
+        raise InvalidInput.of(name, "must be the id of an event")
     return int(text)
 
 

@@ -92,11 +92,16 @@ class Dispatcher:
         self._runners: set[asyncio.Task[None]] = set()
         self._closing = False
         self.delivered = self.failed = self.dead = 0  # events and attempts, since the start
+        self._listeners: list[Callable[[Sequence[Progress]], None]] = []
 
     @property
     def working(self) -> int:
         """How many lanes are worked on."""
         return sum(len(channel.working) for channel in self._channels.values())
+
+    def watch(self, listener: Callable[[Sequence[Progress]], None]) -> None:
+        """From now on ``listener`` is called with what has been written down, after each commit of it."""
+        self._listeners.append(listener)
 
     async def start(self, *, alone: bool) -> None:
         """Begins to send. ``alone``: no other process has this database, so that every lease is a leftover."""
@@ -225,6 +230,8 @@ class Dispatcher:
                 freed.add(each.endpoint_id)
         if freed:
             self.wake(freed)
+        for listener in self._listeners:
+            listener(progress)
 
     # -- one lane -----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from legato.events.moment import Clock
 from legato.outbound import Outbound
 from legato.store.attempts import Attempt
 from legato.store.endpoints import Endpoint
+from legato.store.lanes import Progress
 from legato.webhooks.dispatcher import Dispatcher
 from legato.webhooks.ledger import Reading, Writing
 from legato.webhooks.listeners import Listener, Listeners, Told
@@ -77,6 +78,10 @@ class Webhooks:
             self.dispatcher.heard(moved)
         if self.listeners:
             self.listeners.hear(told)
+
+    def watch(self, listener: Callable[[Sequence[Progress]], None]) -> None:
+        """From now on ``listener`` is called with how far lanes have come, after each commit of it."""
+        self.dispatcher.watch(listener)
 
     async def try_out(self, endpoint: Endpoint, event: Event) -> Attempt:
         """One attempt outside of every lane, whatever state the endpoint is in. It changes nothing."""

@@ -9,13 +9,22 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import jwt
 
 from legato.webhooks.signing import SECRET_PREFIX, standard_headers
+
+# Standard Webhooks: a timestamp further off than this may be a replay by somebody who listened.
+TOLERANCE_SECONDS: Final = 300.0
+JWT: Final = "JWT"
+STANDARD: Final = "Standard Webhooks"
+
+
+class UnverifiedError(Exception):
+    """A request that does not prove where it comes from; its text says what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +81,28 @@ def check_bearer(headers: Mapping[str, str], body: bytes, signature_secret: str)
         return [signed]  # a GET has none
     right = hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), str(claims.get("payload_hash")).encode())
     return [signed, Check("payload_hash", right, "of this body" if right else "not of this body")]
+
+
+def verify(
+    headers: Mapping[str, str], body: bytes, *, signature_secret: str, secrets: Sequence[bytes], now: float
+) -> tuple[str, ...]:
+    """The names of the signatures that a POST carries, each of them right. Raises UnverifiedError.
+
+    What a receiver does. ``headers`` by their names in lower case; ``signature_secret`` is the account's, ``secrets``
+    are the endpoint's. The JWT may be missing (``signed_callbacks`` is off), the Standard Webhooks headers may not, and
+    they may not be old.
+    """
+    tried = [check_standard(headers, body, secret, now) for secret in secrets]
+    _require(next((checks for checks in tried if all(each.passed for each in checks)), tried[0]))
+    if abs(now - int(headers["webhook-timestamp"])) > TOLERANCE_SECONDS:
+        raise UnverifiedError("webhook-timestamp: it is too far from now")
+    if "authorization" not in headers:
+        return (STANDARD,)
+    _require(check_bearer(headers, body, signature_secret))
+    return (JWT, STANDARD)
+
+
+def _require(checks: Sequence[Check]) -> None:
+    for each in checks:
+        if not each.passed:
+            raise UnverifiedError(f"{each.about}: {each.told}")

@@ -51,6 +51,13 @@ TEXTS = [
     ".j-key",
     ".j-number",
     ".where",
+    "#receiver-title",
+    ".segments label",
+    ".segments label:has(:checked)",
+    ".attempts time",
+    ".attempts b",
+    ".attempts .answer",
+    ".sent .plain",
 ]
 
 
@@ -186,6 +193,7 @@ async def test_every_text_stands_out_from_what_is_behind_it(console: Console, sc
     await console.write("bob", "hello")
     await console.rows("text").last.get_by_role("button").click()
     await expect(console.page.locator(".j-number").first).to_be_attached()
+    await expect(console.page.locator(".attempts b").first).to_be_attached()
     await console.page.mouse.move(0, 0)
     ratios = await console.page.evaluate(CONTRAST, TEXTS)
     assert [(selector, round(ratio, 2)) for selector, ratio in ratios if ratio < 4.5] == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,15 +15,21 @@ from legato.console import Console, DemoAccess, DemoUser
 from legato.conversations import Caller, CreateConversation, JoinMember, PostEvent
 from legato.conversations.user import User
 from legato.events import Person
+from legato.events.ids import RandomIds
 from legato.log import Log
+from legato.outbound import Outbound
 from legato.store import Store
+from legato.store.endpoints import set_application_endpoint
 from legato.store.users import insert_user
+from legato.webhooks import Signer, Webhooks
 
 APPLICATION = "00000000-0000-4000-8000-000000000001"
 CONVERSATION = "CON-00000000-0000-4000-8000-000000000002"
 ALICE = Person("USR-00000000-0000-4000-8000-000000000003", "alice", "Alice")
 MEMBER = "MEM-00000000-0000-4000-8000-000000000004"
 PATIENCE_S = 10.0
+HOOK = "http://127.0.0.1:8080/console/hook"
+SIGNATURE_SECRET = "s" * 40
 
 
 @dataclass
@@ -53,11 +59,19 @@ class Stream:
     @property
     def messages(self) -> list[dict[str, Any]]:
         """The data of every message, with its ``id:`` as ``place``."""
+        return [{**msgspec.json.decode(one["data"]), "place": one.get("id")} for one in self._of(None)]
+
+    @property
+    def deliveries(self) -> list[dict[str, Any]]:
+        """The data of every message of that name."""
+        return [msgspec.json.decode(one["data"]) for one in self._of("deliveries")]
+
+    def _of(self, name: str | None) -> list[dict[str, str]]:
         found = []
         for block in self.text.decode().split("\n\n"):
             lines = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line and not line.startswith(":"))
-            if "data" in lines:
-                found.append({**msgspec.json.decode(lines["data"]), "place": lines.get("id")})
+            if "data" in lines and lines.get("event") == name:
+                found.append(lines)
         return found
 
     async def until(self, count: int) -> list[dict[str, Any]]:
@@ -65,6 +79,16 @@ class Stream:
         async with asyncio.timeout(PATIENCE_S), self._news:
             await self._news.wait_for(lambda: len(self.messages) >= count)
         return self.messages
+
+    async def told(self, condition: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """The first news of deliveries for which the condition holds."""
+
+        def found() -> list[dict[str, Any]]:
+            return [each for each in self.deliveries if condition(each)]
+
+        async with asyncio.timeout(PATIENCE_S), self._news:
+            await self._news.wait_for(found)
+        return found()[0]
 
     async def over(self) -> None:
         """Returns when the server has ended the feed."""
@@ -95,11 +119,17 @@ class Stream:
 class Browser:
     """Asks a console."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, webhooks: Webhooks) -> None:
         self.console = console
+        self.webhooks = webhooks
         self.streams: list[Stream] = []
 
-    async def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:
+    async def post(self, path: str, value: Any, **headers: str) -> Answer:
+        """What the page posts."""
+        headers = {"content_type": "application/json", **headers}
+        return await self.get(path, method="POST", body=msgspec.json.encode(value), **headers)
+
+    async def get(self, path: str, *, method: str = "GET", body: bytes = b"", **headers: str) -> Answer:
         """One request; header names are written with underscores."""
         heard: list[dict[str, Any]] = []
 
@@ -107,7 +137,7 @@ class Browser:
             heard.append(message)
 
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.request", "body": body, "more_body": False}
 
         await self.console(_scope(path, method, headers), receive, send)
         fields = {name.decode(): value.decode() for name, value in heard[0]["headers"]}
@@ -172,6 +202,13 @@ class Chat:
         assert receipt.event is not None
         return receipt.event.id
 
+    async def point_to(self, url: str | None) -> None:
+        """The application's event_url."""
+        rtc = {} if url is None else {"webhooks": {"event_url": {"address": url}}}
+        await self.log.transact(
+            lambda connection: set_application_endpoint(connection, APPLICATION, {"rtc": rtc}, self.log.clock.now())
+        )
+
     async def say(self, *texts: str) -> None:
         """One event for each text."""
         for text in texts:
@@ -203,8 +240,18 @@ async def browser(chat: Chat) -> AsyncIterator[Browser]:
         users=(DemoUser(ALICE.id, "alice", "Alice"),),
         mint=lambda name: f"token of {name}",
         hosts=frozenset({"laptop.example"}),
+        hook=HOOK,
     )
-    browser = Browser(Console(chat.log, access))
+    ids = RandomIds()
+    webhooks = Webhooks(
+        read=chat.log.read,
+        write=chat.log.transact,
+        outbound=Outbound(),
+        signer=Signer("key", SIGNATURE_SECRET, ids),
+        clock=chat.log.clock,
+        ids=ids,
+    )
+    browser = Browser(Console(chat.log, access, webhooks, ids, signature_secret=SIGNATURE_SECRET), webhooks)
     yield browser
     for stream in browser.streams:
         await stream.leave()

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 const modules = new URL('../../../src/legato/console/static/', import.meta.url);
 const { Messages, progress } = await import(new URL('messages.js', modules));
 const { Catalogue, filterOf, sinksInWords, summaryOf } = await import(new URL('describe.js', modules));
+const { sentenceOf } = await import(new URL('deliveries.js', modules));
 const { curlOf } = await import(new URL('curl.js', modules));
 
 const text = (id, words, more = {}) => ({
@@ -104,8 +105,24 @@ test('a row says in a few words what an event is about', () => {
   assert.equal(summaryOf({ body: { event_id: '7' } }), '→ 7');
   assert.equal(summaryOf({ body: { original_event_id: 7, text: 'new' } }), '→ 7 new');
   assert.equal(summaryOf({ body: { order: 42 } }), '{"order":42}');
-  const words = sinksInWords({ sinks: ['history', 'sessions', 'webhook'], readers: 1 }, false);
-  assert.equal(words, 'Kept in history · heard by 1 user · for the webhook (the application has none)');
+  const entry = { sinks: ['history', 'sessions', 'webhook'], readers: 1 };
+  const words = (delivery) => sinksInWords(entry, delivery).split(' · ').at(-1);
+  assert.equal(sinksInWords(entry, null), 'Kept in history · heard by 1 user · for the webhook (the application has none)');
+  assert.equal(words({ state: 'waiting', attempts: 0 }), 'waits for the webhook');
+  assert.equal(words({ state: 'delivered', attempts: 1 }), 'delivered to the webhook');
+  assert.equal(words({ state: 'delivered', attempts: 3 }), 'delivered to the webhook (3 attempts)');
+  assert.equal(words({ state: 'retrying', attempts: 1 }), 'not taken by the webhook yet (1 attempt)');
+  assert.equal(words({ state: 'dead', attempts: 5 }), 'given up for the webhook (5 attempts): a dead letter');
+});
+
+test('the line below the log says why nothing is sent, and nothing when all is well', () => {
+  const well = { state: 'active', why: null, failures: 0, attempts: 0, head: 7, cursor: 6 };
+  assert.equal(sentenceOf(well), '');
+  assert.equal(sentenceOf({ ...well, attempts: 2, why: 'answered 500' }), 'Event 7 was not taken: answered 500.');
+  assert.equal(sentenceOf({ ...well, failures: 1, why: 'It hung up.' }), 'The endpoint waits: It hung up.');
+  assert.equal(sentenceOf({ ...well, failures: 1, cursor: 7 }), '');
+  assert.equal(sentenceOf({ ...well, state: 'disabled', why: 'answered 410 Gone' }), 'The endpoint is disabled: answered 410 Gone.');
+  assert.equal(sentenceOf({ ...well, state: 'paused' }), 'The endpoint is paused: what happens waits for it.');
 });
 
 test('a shell reads from the curl command exactly what was sent', () => {

@@ -9,6 +9,7 @@ import pytest
 
 from legato.console import Console
 from legato.events import CATALOGUE, Storage
+from legato.events.ids import RandomIds
 
 from .conftest import CONVERSATION, Browser, Chat
 
@@ -99,8 +100,8 @@ async def test_addresses_and_names_that_are_known_are_answered(browser: Browser,
     assert (await browser.get("/console/demo.json", host=host)).status == 200
 
 
-async def test_without_a_demo_there_is_no_console(chat: Chat) -> None:
-    console = Console(chat.log, None)
+async def test_without_a_demo_there_is_no_console(chat: Chat, browser: Browser) -> None:
+    console = Console(chat.log, None, browser.webhooks, RandomIds(), signature_secret="")
     assert not any(console.owns(path) for path in ("/", "/console/", "/console/demo.json", "/console/main.js"))
     console.close()
 

@@ -1,7 +1,15 @@
 /** What a row of the log says of an event, and what its colour is. Nothing here knows the list of types. */
 
 const GOLDEN_ANGLE = 137.508; // degrees: hues that come one after the other are far apart
-const SINKS = { history: 'kept in history', sessions: 'heard by sessions', webhook: 'posted to the webhook' };
+const SINKS = { history: 'kept in history', sessions: 'heard by sessions', webhook: 'for the webhook' };
+const DELIVERIES = {
+  waiting: () => 'waits for the webhook',
+  delivered: (times) => `delivered to the webhook${times > 1 ? ` (${times} attempts)` : ''}`,
+  retrying: (times) => `not taken by the webhook yet (${times} ${times === 1 ? 'attempt' : 'attempts'})`,
+  dead: (times) => `given up for the webhook (${times} ${times === 1 ? 'attempt' : 'attempts'}): a dead letter`,
+  offered: () => 'offered to the webhook once',
+  past: () => 'for the webhook (nothing is kept of its delivery)',
+};
 
 /** The first part of a type: `text` of `text:seen`. */
 export function familyOf(type) {
@@ -48,12 +56,13 @@ export function summaryOf({ body, ...event }) {
   return words.join(' ');
 }
 
-/** Where the event went, in words. */
-export function sinksInWords({ sinks, readers }, hasWebhook) {
+/** Where the event went, in words. `delivery` is `{state, attempts}`, null when the application has no webhook. */
+export function sinksInWords({ sinks, readers }, delivery) {
   const words = sinks.map((sink) => {
     if (sink === 'sessions' && readers !== null && readers !== undefined)
       return `heard by ${readers} ${readers === 1 ? 'user' : 'users'}`;
-    if (sink === 'webhook' && !hasWebhook) return 'for the webhook (the application has none)';
+    if (sink === 'webhook')
+      return delivery ? DELIVERIES[delivery.state](delivery.attempts) : 'for the webhook (the application has none)';
     return SINKS[sink];
   });
   const text = words.join(' · ');

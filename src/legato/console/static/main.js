@@ -1,6 +1,7 @@
 import { LegatoClient } from './client/legato.js';
 import { curlOf } from './curl.js';
 import { Catalogue } from './describe.js';
+import { Deliveries } from './deliveries.js';
 import { copy, element } from './element.js';
 import { Pane } from './pane.js';
 import { Timeline } from './timeline.js';
@@ -23,7 +24,7 @@ async function fetchJson(path) {
   return response.json();
 }
 
-function follow(conversationId, timeline) {
+function follow(conversationId, timeline, deliveries) {
   let after = '';
   const open = () => {
     const feed = new EventSource(
@@ -33,6 +34,7 @@ function follow(conversationId, timeline) {
       after = lastEventId || after;
       timeline.add(JSON.parse(data));
     };
+    feed.addEventListener('deliveries', ({ data }) => deliveries.take(JSON.parse(data)));
     feed.onerror = () => feed.readyState === EventSource.CLOSED && setTimeout(open, FEED_RETRY_MS);
   };
   open();
@@ -85,7 +87,7 @@ function shortcuts(panes, timeline) {
     '?': () => $('shortcuts').showModal(),
   };
   document.addEventListener('keydown', (event) => {
-    const isWriting = event.target.closest('input:not([type=checkbox]), textarea, select, dialog');
+    const isWriting = event.target.closest('input:not([type=checkbox], [type=radio]), textarea, select, dialog');
     if (isWriting || !single.checked || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented)
       return;
     const act = keys[event.key.toLowerCase()];
@@ -157,9 +159,11 @@ async function begin() {
     timeline.point(id);
     for (const pane of panes) pane.point(message);
   };
+  const announce = (text) => ($('announcer').textContent = text);
+  const deliveries = new Deliveries({ conversationId, announce });
   const timeline = new Timeline({
     catalogue: new Catalogue(entries),
-    hasWebhook: access.has_webhook,
+    deliveries,
     people: new Map(users.map(({ name }, place) => [name, HUES[place % HUES.length]])),
     onPoint: point,
   });
@@ -179,13 +183,13 @@ async function begin() {
       conversationId,
       onPoint: point,
       onPicture: picture,
-      announce: (text) => ($('announcer').textContent = text),
+      announce,
     });
   });
   $('log').before(...panes.map(({ section }) => section));
   switches(panes);
   shortcuts(panes, timeline);
-  follow(conversationId, timeline);
+  follow(conversationId, timeline, deliveries);
   await Promise.all(panes.map((pane) => pane.start()));
   const properties = await panes[0].conversation.get();
   $('conversation').hidden = false;

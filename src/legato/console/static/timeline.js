@@ -1,6 +1,6 @@
 import { familyOf, filterOf, targetOf } from './describe.js';
 import { beforePaint, copy, element } from './element.js';
-import { detailOf, rowOf } from './row.js';
+import { detailOf, rowOf, showDelivery } from './row.js';
 import { slursOf } from './slurs.js';
 
 const ROW = 50; // px, as in the style sheet: rows that are not open all have this height
@@ -37,8 +37,9 @@ export class Timeline {
   #paint = beforePaint(() => this.#update());
   #draw = beforePaint(() => this.#place());
 
-  constructor({ catalogue, hasWebhook, onPoint, people }) {
-    Object.assign(this, { catalogue, hasWebhook, onPoint, people });
+  constructor({ catalogue, deliveries, onPoint, people }) {
+    Object.assign(this, { catalogue, deliveries, onPoint, people });
+    deliveries.onChange = () => this.#showDeliveries();
     for (const id of ['viewport', 'canvas', 'filter', 'families', 'newer', 'count', 'empty', 'types'])
       this[id] = document.getElementById(id);
     this.pass = filterOf('');
@@ -242,7 +243,7 @@ export class Timeline {
       const index = this.#indexOf(record);
       let row = this.#drawn.get(record);
       if (!row) {
-        const place = { hue: this.catalogue.hue(record.type), people: this.people, hasWebhook: this.hasWebhook };
+        const place = { hue: this.catalogue.hue(record.type), people: this.people, delivery: this.deliveries.of(record.entry) };
         row = rowOf(record.entry, place, () => this.#toggle(record));
         row.classList.toggle('fresh', fresh.includes(record));
         this.#drawn.set(record, row);
@@ -301,10 +302,15 @@ export class Timeline {
 
   #fill(record, row) {
     const { summary } = this.catalogue.entry(record.type) ?? { summary: '' };
-    row.append(detailOf(record.entry, summary, this.hasWebhook));
+    const delivery = this.deliveries.of(record.entry);
+    row.append(detailOf(record.entry, summary, delivery, delivery && this.deliveries.panel(record.entry)));
     row.classList.add('open');
     row.firstElementChild.setAttribute('aria-expanded', 'true');
     this.opened.observe(row);
+  }
+
+  #showDeliveries() {
+    for (const [record, row] of this.#drawn) showDelivery(row, record.entry, this.deliveries.of(record.entry));
   }
 
   #measure(changes) {
@@ -362,7 +368,7 @@ export class Timeline {
       const at = Math.min(Math.max(this.#indexOf(record) + steps[event.key], 0), this.#shown.length - 1);
       this.#activate(this.#shown[at]);
     } else if (event.key.toLowerCase() === 'c') {
-      const button = this.#drawn.get(record).querySelector('.detail button');
+      const button = this.#drawn.get(record).querySelector('.detail .copy');
       if (button) button.click();
       else copy(JSON.stringify(record.event, null, 2), head.querySelector('.type'));
     } else if (event.key === 'Escape' && this.#open.has(record)) {
