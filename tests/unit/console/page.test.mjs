@@ -107,7 +107,10 @@ test('a row says in a few words what an event is about', () => {
   assert.equal(summaryOf({ body: { order: 42 } }), '{"order":42}');
   const entry = { sinks: ['history', 'sessions', 'webhook'], readers: 1 };
   const words = (delivery) => sinksInWords(entry, delivery).split(' · ').at(-1);
-  assert.equal(sinksInWords(entry, null), 'Kept in history · heard by 1 user · for the webhook (the application has none)');
+  assert.equal(
+    sinksInWords(entry, null),
+    'Kept in history · heard by 1 user · for the webhook (the application has none)',
+  );
   assert.equal(words({ state: 'waiting', attempts: 0 }), 'waits for the webhook');
   assert.equal(words({ state: 'delivered', attempts: 1 }), 'delivered to the webhook');
   assert.equal(words({ state: 'delivered', attempts: 3 }), 'delivered to the webhook (3 attempts)');
@@ -121,7 +124,8 @@ test('the line below the log says why nothing is sent, and nothing when all is w
   assert.equal(sentenceOf({ ...well, attempts: 2, why: 'answered 500' }), 'Event 7 was not taken: answered 500.');
   assert.equal(sentenceOf({ ...well, failures: 1, why: 'It hung up.' }), 'The endpoint waits: It hung up.');
   assert.equal(sentenceOf({ ...well, failures: 1, cursor: 7 }), '');
-  assert.equal(sentenceOf({ ...well, state: 'disabled', why: 'answered 410 Gone' }), 'The endpoint is disabled: answered 410 Gone.');
+  const disabled = { ...well, state: 'disabled', why: 'answered 410 Gone' };
+  assert.equal(sentenceOf(disabled), 'The endpoint is disabled: answered 410 Gone.');
   assert.equal(sentenceOf({ ...well, state: 'paused' }), 'The endpoint is paused: what happens waits for it.');
 });
 

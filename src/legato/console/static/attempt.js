@@ -11,16 +11,13 @@ const TIME = new Intl.DateTimeFormat(undefined, {
 /** One attempt as a line that opens to the request as the receiver got it. */
 export function attemptOf(attempt) {
   const { request } = attempt;
-  return element(
-    'li',
-    {},
-    element(
-      'details',
-      {},
-      element('summary', {}, ...lineOf(attempt)),
+  const details = element('details', {}, element('summary', {}, ...lineOf(attempt)));
+  const fill = () =>
+    details.append(
       ...(request ? [element('p', { class: 'signed' }, signedOf(request)), wireOf(request)] : [unknown()]),
-    ),
-  );
+    );
+  details.addEventListener('toggle', fill, { once: true });
+  return element('li', {}, details);
 }
 
 function lineOf({ at, seconds, status, error, answer, is_replay }) {
@@ -43,7 +40,7 @@ function signedOf({ signatures }) {
 function wireOf({ line, headers, body }) {
   return element(
     'pre',
-    { class: 'json wire', tabindex: '0', 'aria-label': 'The request as it came' },
+    { class: 'wire', tabindex: '0', 'aria-label': 'The request as it came' },
     `${line}\n`,
     ...headers.flatMap(([name, value]) => [element('span', { class: 'j-key' }, `${name}: `), `${value}\n`]),
     '\n',

@@ -61,7 +61,12 @@ export class Deliveries {
       await this.#post('again', { conversation_id: this.conversationId, event_id: event.id });
       button.disabled = false;
     };
-    const button = element('button', { type: 'button', class: 'plain', onclick: again }, icon('retrying'), 'Send again');
+    const button = element(
+      'button',
+      { type: 'button', class: 'plain', onclick: again },
+      icon('retrying'),
+      'Send again',
+    );
     const section = element(
       'section',
       { class: 'sent', 'aria-label': `Deliveries of event ${event.id}` },

@@ -77,7 +77,7 @@ function faint(svg) {
   return svg;
 }
 
-/** What an open row shows: the type's sentence in the catalogue, where the event went, its deliveries, and the event. */
+/** What an open row shows: the type's sentence in the catalogue, where the event went, `deliveries`, and the event. */
 export function detailOf(entry, summary, delivery, deliveries) {
   const { event } = entry;
   const copyJson = ({ currentTarget }) => copy(JSON.stringify(event, null, 2), currentTarget);

@@ -243,7 +243,8 @@ export class Timeline {
       const index = this.#indexOf(record);
       let row = this.#drawn.get(record);
       if (!row) {
-        const place = { hue: this.catalogue.hue(record.type), people: this.people, delivery: this.deliveries.of(record.entry) };
+        const delivery = this.deliveries.of(record.entry);
+        const place = { hue: this.catalogue.hue(record.type), people: this.people, delivery };
         row = rowOf(record.entry, place, () => this.#toggle(record));
         row.classList.toggle('fresh', fresh.includes(record));
         this.#drawn.set(record, row);
