@@ -49,7 +49,7 @@ from legato.store.attempts import (
 )
 from legato.store.endpoints import Endpoint, change_endpoint, read_endpoint, read_endpoints, rotate_endpoint_secret
 from legato.store.events import EventQuery, read_events
-from legato.store.lanes import REPLAY, Again, add_replay, backlog, webhook_id
+from legato.store.lanes import REPLAY, Again, add_replay, backlog, hurry, webhook_id
 from legato.webhooks import Heard, shown_secret
 
 NOT_FOUND: Final = "webhook:error:not-found"
@@ -119,7 +119,16 @@ class WebhookRoom:
     )
     async def pause(self, request: Request[None, None]) -> Reply[EndpointView]:
         """Nothing is sent to it; what happens meanwhile waits."""
-        await self._change(request, state="paused", why="paused by request")
+        endpoint = await self._find(request)
+        paused = partial(
+            change_endpoint,
+            endpoint_id=endpoint.id,
+            state="paused",
+            why="paused by request",
+            updated_at=self._clock.now(),
+        )
+        await self._log.transact(paused)
+        self._posting.changed(endpoint.id)
         return await self._shown(request)
 
     @route(
@@ -132,7 +141,15 @@ class WebhookRoom:
     )
     async def resume(self, request: Request[None, None]) -> Reply[EndpointView]:
         """Also one that was disabled or is being waited for: it is tried at once."""
-        await self._change(request, state="active", why=None, failures=0, failing_since=None, due_at=0.0)
+        endpoint, now = await self._find(request), self._clock.now()
+        changes = {"state": "active", "why": None, "failures": 0, "failing_since": None, "due_at": 0.0}
+
+        def work(connection: Connection) -> None:
+            change_endpoint(connection, endpoint.id, **changes, updated_at=now)
+            hurry(connection, endpoint.id, now)
+
+        await self._log.transact(work)
+        self._posting.changed(endpoint.id)
         return await self._shown(request)
 
     @route(
@@ -268,12 +285,6 @@ class WebhookRoom:
     async def _shown(self, request: Request[None, None]) -> Reply[EndpointView]:
         endpoint, now = await self._find(request), self._clock.now()
         return Reply(200, await self._log.read(lambda connection: _seen(connection, endpoint, now)))
-
-    async def _change(self, request: Request[None, None], **changes: Any) -> None:
-        endpoint = await self._find(request)
-        changes["updated_at"] = self._clock.now()
-        await self._log.transact(partial(change_endpoint, endpoint_id=endpoint.id, **changes))
-        self._posting.changed(endpoint.id)
 
 
 def _seen(connection: Connection, endpoint: Endpoint, now: float) -> EndpointView:

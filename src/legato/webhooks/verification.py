@@ -92,6 +92,8 @@ def verify(
     are the endpoint's. The JWT may be missing (``signed_callbacks`` is off), the Standard Webhooks headers may not, and
     they may not be old.
     """
+    if not secrets:
+        raise UnverifiedError("webhook-signature: there is no secret to check it with")
     tried = [check_standard(headers, body, secret, now) for secret in secrets]
     _require(next((checks for checks in tried if all(each.passed for each in checks)), tried[0]))
     if abs(now - int(headers["webhook-timestamp"])) > TOLERANCE_SECONDS:
