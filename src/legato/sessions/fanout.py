@@ -20,12 +20,13 @@ from typing import Final
 
 from legato.conversations import Deletions, after_deletions
 from legato.dialects import Dialect, SocketEvent
-from legato.events import Audience, Event, encode_event
+from legato.events import Audience, Event
+from legato.events.weight import weigh_event
 from legato.log import Delivery
 from legato.sessions import packet
 
-# Bytes of an event in memory beside its body and frames: the objects it is made of.
-EVENT_OVERHEAD: Final = 1024
+# Bytes of an event in memory beside its body, its people and its frames.
+EVENT_OVERHEAD: Final = 512
 
 Render = Callable[[Dialect, Event], SocketEvent | None]
 """An event as sessions of a dialect are sent it, None when they are not."""
@@ -53,9 +54,7 @@ class Outgoing:
 
     def weigh(self) -> int:
         """About how many bytes it takes, with what was rendered so far."""
-        rendered = sum(map(len, self._frames.values())) or len(encode_event(self.event))
-        # The event itself, as objects, takes about twice its JSON.
-        self.size = EVENT_OVERHEAD + 3 * rendered
+        self.size = EVENT_OVERHEAD + weigh_event(self.event) + sum(map(len, self._frames.values()))
         return self.size
 
     def frame(self, dialect: Dialect, render: Render) -> bytes:

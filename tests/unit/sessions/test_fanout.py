@@ -107,7 +107,7 @@ class TestRing:
             ring.push(outgoing, commit)
             outgoing.frame(Dialect.CLASSIC, lambda dialect, event: large)
             ring.trim()
-        assert (ring.floor, ring.head) == (17, 20)
+        assert (ring.floor, ring.head) == (12, 20)
 
     def test_events_that_nobody_heard_weigh_too(self) -> None:
         ring = Ring(max_bytes=10_000)
