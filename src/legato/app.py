@@ -58,7 +58,7 @@ from legato.outbound import Outbound
 from legato.sessions import Limits, Sessions
 from legato.sessions import Settings as SessionSettings
 from legato.sessions.websocket import PATHS
-from legato.store import Store
+from legato.store import AnotherServerError, Store
 from legato.store.account import Account, ensure_account, read_account
 from legato.store.applications import purge_orphans
 from legato.store.files import Files
@@ -77,6 +77,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 BACKLOG = 4096
 # Answers under way get this long when the server is told to stop.
 DRAIN_SECONDS = 10
+# Between looks whether the database is still ours: clients of a server that lost it hear nothing new until then.
+HOLD_SECONDS = 2.0
 # Between looks for rows that deleted applications left.
 PURGE_SECONDS = 60.0
 # Between looks for files that no row names: they only cost room on the disk.
@@ -154,14 +156,16 @@ class Application:
         )
         self.console = Console(log_, demo, self.webhooks, ids, signature_secret=account.signature_secret)
         self._chores: asyncio.Task[None] | None = None
+        self.lost: AnotherServerError | None = None  # another server has taken the database
+        self.when_lost: Callable[[], None] = lambda: None
 
     @classmethod
     async def open(cls, settings: Settings, *, with_demo: bool = False) -> Application:
         """The server, ready to answer; ``with_demo`` has a page that hands out tokens.
 
-        Raises what the database raises when it cannot be opened.
+        Raises AnotherServerError, or what the database raises when it cannot be opened.
         """
-        store = Store(settings.database)
+        store = Store(settings.database, alone=True)
         await store.open()
         log_ = Log(store, queue_bound=settings.queue_bound)
         await log_.start()
@@ -248,9 +252,23 @@ class Application:
 
     async def _do_chores(self) -> None:
         async with asyncio.TaskGroup() as chores:
+            chores.create_task(self._keep_hold(), name="hold")
             chores.create_task(self._upkeep.run(), name="upkeep")
             chores.create_task(_repeat(PURGE_SECONDS, self._purge), name="purge")
             chores.create_task(_repeat(SWEEP_SECONDS, self._sweep), name="sweep")
+
+    async def _keep_hold(self) -> None:
+        """Notices, soon and without a request, when another server has taken the database."""
+        while self.lost is None:
+            await asyncio.sleep(HOLD_SECONDS)
+            try:
+                await self.store.confirm()
+            except AnotherServerError as error:
+                log.critical("%s; this one stops", error)
+                self.lost = error
+                self.when_lost()
+            except Exception as error:  # tried again: the next connection takes the lock with it
+                log.warning("the database does not answer: %s", error)
 
     async def _purge(self) -> None:
         """What deleted applications left in the database goes, little by little."""
@@ -277,7 +295,8 @@ def run(
 ) -> None:
     """Serves until SIGTERM or SIGINT. ``with_demo`` is no setting: only ``legato dev`` may hand out tokens.
 
-    Raises InUseError when another process has the data directory.
+    Raises InUseError when another process has the data directory, AnotherServerError when another server has the
+    database, or takes it.
     """
     for_people = with_demo or sys.stderr.isatty()
     logs.set_up(settings.log_level, settings.log_format or ("text" if for_people else "json"))
@@ -328,9 +347,12 @@ async def _serve(
     )
     try:
         server.when_ready = partial(on_ready, app)
+        app.when_lost = server.stop
         await server.serve(sockets=[listener])
     finally:
         await app.close()
+    if app.lost is not None:
+        raise app.lost
 
 
 class _Server(uvicorn.Server):
@@ -344,6 +366,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.when_ready()
+
+    def stop(self) -> None:
+        """Ends ``serve``, as a signal would."""
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.begin_to_stop()

@@ -92,7 +92,10 @@ def check_data_directory(settings: Settings) -> Iterator[Finding]:
 
 
 def check_database(settings: Settings) -> Iterator[Finding]:
-    """Whether the database can be used and is of this build's revision. Not of a SQLite file that a server has."""
+    """Whether the database can be used, is of this build's revision, and is not another server's.
+
+    A SQLite file that a server has is not looked into.
+    """
     if settings.is_sqlite:
         file = Path(settings.database.partition("///")[2])
         version = sqlite3.sqlite_version
@@ -109,6 +112,7 @@ def _revision(settings: Settings) -> Iterator[Finding]:
     from sqlalchemy import create_engine, make_url
     from sqlalchemy.exc import SQLAlchemyError
 
+    from legato.store.hold import holder_of
     from legato.store.migrate import is_known, revision
 
     url = make_url(settings.database)
@@ -119,6 +123,8 @@ def _revision(settings: Settings) -> Iterator[Finding]:
     shown = url.render_as_string(hide_password=True)
     try:
         current, newest = revision(engine)
+        with engine.connect() as connection:
+            holder = None if settings.is_sqlite else holder_of(connection)
     except SQLAlchemyError as error:
         yield bad("database", f"{shown}: {getattr(error, 'orig', None) or error}".strip())
         return
@@ -132,6 +138,15 @@ def _revision(settings: Settings) -> Iterator[Finding]:
         yield bad("database", f"{shown} is at revision {current}, which a newer Legato has made")
     else:
         yield doubtful("database", f"{shown} is at revision {current}, this build's is {newest}: legato db upgrade")
+    if holder is not None and not _runs_here(settings):
+        yield doubtful("database", f"{holder} has it: several nodes are not supported yet, so no server starts here")
+
+
+def _runs_here(settings: Settings) -> bool:
+    try:
+        return running_server(settings, None) is not None
+    except InUseError:  # it is starting
+        return True
 
 
 def check_server(settings: Settings) -> Iterator[Finding]:

@@ -116,8 +116,11 @@ class Desk:
         """Writes down who is gone, and stops."""
         released = self._registry.take_released()
         until = self._clock.now() + self._resumable
-        if released:
-            await self._log.transact(lambda database: release_sessions(database, released, until))
+        try:
+            if released:
+                await self._log.transact(lambda database: release_sessions(database, released, until))
+        except Exception:  # the next start writes down the same
+            log.exception("%d sessions could not be released", len(released))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
 from legato.store.files import StorageFull
+from legato.store.hold import Hold
 from legato.store.migrate import upgrade
 
 T = TypeVar("T")
@@ -31,28 +32,38 @@ BUSY_TIMEOUT_MS = 10_000
 class Store:
     """The database. ``write`` and ``read`` take a function of a Connection and give its result."""
 
-    def __init__(self, url: str, *, readers: int = READERS) -> None:
+    def __init__(self, url: str, *, readers: int = READERS, alone: bool = False) -> None:
+        """``alone`` is for a server: on PostgreSQL nobody else who says so has the database (``legato.store.hold``)."""
         self.url = url
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self._writing = _engine(url, pool_size=1)
+        self._hold = Hold(self._writing) if alone and not self.is_sqlite else None
         self._reading = _engine(url, pool_size=readers, read_only=True)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="legato-write")
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="legato-read")
 
     async def open(self) -> None:
-        """Brings the schema up to date. Raises what the driver raises when the database cannot be opened."""
+        """Brings the schema up to date.
+
+        Raises AnotherServerError, or what the driver raises when the database cannot be opened.
+        """
         await self._run(self._writer, lambda: upgrade(self._writing))
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """``work`` in a transaction of its own, durable when this returns; whatever it raises undoes all of it.
 
-        Raises StorageFull when there is no room on the disk.
+        Raises StorageFull when there is no room on the disk, AnotherServerError when the database is no longer ours.
         """
         return await self._run(self._writer, lambda: self._transaction(work))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """``work`` on a reading connection: one consistent view of what was committed before it."""
         return await self._run(self._readers, lambda: self._view(work))
+
+    async def confirm(self) -> None:
+        """Raises AnotherServerError, as a write would, when the database is no longer ours."""
+        if self._hold is not None:
+            await self.write(lambda connection: connection.exec_driver_sql("SELECT 1").close())
 
     async def close(self) -> None:
         """Waits for what runs, then lets go of the database."""

@@ -6,10 +6,13 @@ import os
 import socket
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from legato.store.hold import LOCK
 from legato.testing.ca import Authority
 from legato.testing.ports import free_port
+from legato.testing.postgres import Cluster
 
 from .shell import Shell
 
@@ -73,6 +76,19 @@ def test_databases_are_told_apart(shell: Shell, database_url: str) -> None:
     level, text = _found(shell, "database")[0]
     assert level == "ok"
     assert "at revision" in text
+
+
+def test_a_database_that_another_server_has_is_noticed(shell: Shell, postgres: Cluster) -> None:
+    shell.set(database_url=postgres.database())
+    shell.done("db", "upgrade")
+    address = os.environ["LEGATO_DATABASE_URL"].replace("+psycopg", "")
+    with psycopg.connect(address, autocommit=True, application_name="legato on elsewhere") as other:
+        other.execute("SELECT pg_advisory_lock(%s, %s)", LOCK)
+        (_, well), (level, text) = _found(shell, "database")
+        assert "at revision" in well
+        assert level == "warning"
+        assert text.startswith("legato on elsewhere has it")
+    assert len(_found(shell, "database")) == 1
 
 
 def test_a_database_that_does_not_answer_is_an_error_without_its_password(shell: Shell) -> None:
