@@ -194,7 +194,7 @@ class Application:
         await self.log.read(self.manners.load)
         await self.sessions.start()
         self.log.tap(self.webhooks.hear)
-        await self.webhooks.start(alone=self.settings.is_sqlite)
+        await self.webhooks.start()
         self._chores = asyncio.create_task(self._do_chores(), name="chores")
         gc.collect()
         gc.freeze()  # what stands now stands until the end: the collector need not walk it again

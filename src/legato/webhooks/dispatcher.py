@@ -103,10 +103,9 @@ class Dispatcher:
         """From now on ``listener`` is called with what has been written down, after each commit of it."""
         self._listeners.append(listener)
 
-    async def start(self, *, alone: bool) -> None:
-        """Begins to send. ``alone``: no other process has this database, so that every lease is a leftover."""
-        if alone:
-            await self._write(release_leases)
+    async def start(self) -> None:
+        """Begins to send. One server at a time has a database, so every lease is a leftover of the one before."""
+        await self._write(release_leases)
         self._ledger.start()
         self._loop = asyncio.create_task(self._run(), name="webhooks")
 

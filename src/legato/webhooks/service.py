@@ -48,9 +48,9 @@ class Webhooks:
         self._clock = clock
         self._ids = ids
 
-    async def start(self, *, alone: bool) -> None:
-        """Begins to send. ``alone``: no other process has the database."""
-        await self.dispatcher.start(alone=alone)
+    async def start(self) -> None:
+        """Begins to send."""
+        await self.dispatcher.start()
         self.signals.start()
 
     def begin_to_stop(self) -> None:
