@@ -62,6 +62,14 @@ _DELETED: Final[JsonObject] = {
     },
     "required": ["timestamp"],
 }
+_SILENCED: Final[JsonObject] = {
+    "title": "The edit of a deleted text",
+    "description": "The words are gone with those of the text.",
+    "type": "object",
+    "properties": {"text": {"const": ""}, "original_event_id": {"type": "integer", "minimum": 1}},
+    "required": ["text", "original_event_id"],
+    "additionalProperties": False,
+}
 
 
 def json_schema() -> JsonObject:
@@ -196,7 +204,7 @@ def _definitions(prefix: str) -> JsonObject:
     by_name = {entry.name: body for entry, body in zip(shaped, bodies, strict=True)}
     for body in bodies:
         body.pop("discriminator", None)  # OpenAPI's; AsyncAPI's is another, and the kinds exclude each other without it
-    defined: JsonObject = {**parts, "People": _PEOPLE, "State": _STATE, "Deleted": _DELETED}
+    defined: JsonObject = {**parts, "People": _PEOPLE, "State": _STATE, "Deleted": _DELETED, "Silenced": _SILENCED}
     for entry in CATALOGUE:
         body = by_name.get(entry.name, {"type": "object"})
         for sink in filter(partial(_goes_to, entry), Sink):
@@ -206,9 +214,11 @@ def _definitions(prefix: str) -> JsonObject:
 
 def _event_schema(entry: EventType, sink: Sink, body: JsonObject, prefix: str) -> JsonObject:
     """The envelope of ``entry`` at ``sink``, with everything it may hold and nothing else where nobody adds to it."""
-    if sink is not Sink.WEBHOOK and entry.storage is Storage.LOG:
-        # What was deleted is told in lists, and to sessions that resume.
-        body = {"anyOf": [body, {"$ref": prefix + "Deleted"}]}
+    if entry.storage is Storage.LOG:
+        # What was deleted is told in lists, to sessions that resume, and by webhooks that come late; and so is an edit
+        # of it, without the words.
+        blank = [{"$ref": f"{prefix}Silenced"}] if entry.effect is Effect.EDIT else []
+        body = {"anyOf": [body, {"$ref": f"{prefix}Deleted"}, *blank]}
     kind = {"const": entry.name}
     if entry.name.endswith(":*"):
         kind = {"type": "string", "pattern": f"^{entry.name[:-1]}[A-Za-z0-9_:-]+$"}

@@ -70,8 +70,8 @@ def test_the_example_of_a_type_is_valid_where_it_goes(entry: EventType, sink: Si
         ("webhook", {"id": "15"}, "is not of type 'integer'"),
         ("webhook", {"id": None}, "is not of type 'integer'"),
         ("webhook", {"timestamp": "2026-03-04 09:15:00"}, "does not match"),
-        ("webhook", {"body": {}}, "'text' is a required property"),
-        ("webhook", {"body": {"timestamp": {"deleted": "2026-03-04T09:15:00.000Z"}}}, "'text' is a required property"),
+        ("webhook", {"body": {}}, "is not valid under any of the given schemas"),
+        ("webhook", {"body": {"timestamp": {}}}, "is not valid under any of the given schemas"),
         ("webhook", {"conversation_id": "somewhere"}, "does not match"),
         ("webhook", {"type": "text:unheard"}, "is no event type"),
         ("socket", {"conversation_id": "CON-7a3c1f60-2b4e-4d7a-9c55-10e0f4a8b001"}, "Additional properties"),
@@ -87,7 +87,7 @@ def test_an_event_that_breaks_its_promise_is_found(sink: str, change: dict[str, 
         validate_event(event, sink)
 
 
-@pytest.mark.parametrize("sink", ["log", "socket"])
+@pytest.mark.parametrize("sink", ["log", "socket", "webhook"])
 def test_a_deleted_event_is_valid_where_it_is_told_again(sink: str) -> None:
     blanked = {"message_type": "image", "timestamp": {"deleted": "2026-03-04T09:15:00.000Z"}}
     validate_event({"type": "message", **example(CATALOGUE["message"], Sink(sink)), "body": blanked}, sink)
