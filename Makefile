@@ -31,7 +31,7 @@ bench: $(VENV)/.tests
 soak: peers
 	LEGATO_CRASHES=200 $(BIN)/pytest -m crash tests/e2e
 
-# Everything a test talks to that pip does not bring: PostgreSQL, Chromium, strace, curl, the official npm clients.
+# What tests talk to and pip does not bring: PostgreSQL, Chromium, strace, curl, systemd, the official npm clients.
 peers: $(VENV)/.tests
 	scripts/install-peers
 

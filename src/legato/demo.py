@@ -17,8 +17,8 @@ from legato.installation import Installation
 from legato.log import Log
 from legato.store.applications import Application, insert_application, read_application, replace_application
 from legato.store.conversations import name_owner
-from legato.store.endpoints import change_endpoint, read_endpoint
-from legato.store.lanes import hurry
+from legato.store.endpoints import read_endpoint
+from legato.store.lanes import resume_endpoint
 from legato.store.users import find_user_by_name, insert_user
 
 APPLICATION_NAME: Final = "Legato demo"
@@ -107,8 +107,7 @@ def _begin_anew(connection: Connection, application_id: str, now: float) -> None
     """The receiver has started with this server: what it did not take before is sent now, unless it was paused."""
     endpoint = read_endpoint(connection, application_id)
     if endpoint is not None and endpoint.state == "active":
-        change_endpoint(connection, application_id, failures=0, failing_since=None, due_at=0.0, why=None)
-        hurry(connection, application_id, now)
+        resume_endpoint(connection, application_id, now)
 
 
 def _ensure_user(connection: Connection, user: User) -> User:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.conftest import missing
 
 from legato.app import DRAIN_SECONDS
 from legato.cli.root import app
@@ -21,7 +22,6 @@ from legato.testing.server import Server
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy/legato.service"
 CONTAINERFILE = ROOT / "deploy/Containerfile"
-ANALYZE = shutil.which("systemd-analyze")
 
 
 class Unit(RawConfigParser):
@@ -76,21 +76,26 @@ def test_the_unit_starts_the_server_again_when_it_ends_by_itself(service: dict[s
     assert service["ExecStart"].split()[1:] == ["serve"]
 
 
-@pytest.mark.skipif(ANALYZE is None, reason="systemd is not installed")
-def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
-    assert ANALYZE is not None
+@pytest.fixture
+def analyze() -> str:
+    """``systemd-analyze``."""
+    found = shutil.which("systemd-analyze")
+    if found is None:
+        missing("systemd is needed to look at the unit: run scripts/install-peers")
+    return str(found)
+
+
+def test_systemd_understands_every_line_of_the_unit(analyze: str, tmp_path: Path) -> None:
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text().replace("/opt/legato/bin/legato", "/bin/true"))
-    ran = subprocess.run([ANALYZE, "verify", "--man=no", str(copy)], capture_output=True, text=True, check=False)
+    ran = subprocess.run([analyze, "verify", "--man=no", str(copy)], capture_output=True, text=True, check=False)
     said = [line for line in (ran.stdout + ran.stderr).splitlines() if UNIT.name in line]
     assert (ran.returncode, said) == (0, [])
 
 
-@pytest.mark.skipif(ANALYZE is None, reason="systemd is not installed")
-def test_systemd_finds_the_server_well_confined() -> None:
-    assert ANALYZE is not None
+def test_systemd_finds_the_server_well_confined(analyze: str) -> None:
     ran = subprocess.run(
-        [ANALYZE, "security", "--offline=true", "--threshold=20", "--no-pager", str(UNIT)],
+        [analyze, "security", "--offline=true", "--threshold=20", "--no-pager", str(UNIT)],
         capture_output=True,
         text=True,
         check=False,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final, Protocol
 
+import msgspec
 from sqlalchemy import Connection
 
 from legato.api.contract import Answer, Generation, Live, Reply, Request, Stream, route
@@ -36,6 +37,7 @@ from legato.api.webhook_views import (
 )
 from legato.events import CATALOGUE
 from legato.events.envelope import Event
+from legato.events.export import Sink, example
 from legato.events.moment import iso
 from legato.events.refusal import InvalidInput, NotFound
 from legato.store.attempts import (
@@ -49,7 +51,7 @@ from legato.store.attempts import (
 )
 from legato.store.endpoints import Endpoint, change_endpoint, read_endpoint, read_endpoints, rotate_endpoint_secret
 from legato.store.events import EventQuery, read_events
-from legato.store.lanes import REPLAY, Again, add_replay, backlog, hurry, webhook_id
+from legato.store.lanes import REPLAY, Again, add_replay, backlog, resume_endpoint, webhook_id
 from legato.webhooks import Heard, shown_secret
 
 NOT_FOUND: Final = "webhook:error:not-found"
@@ -141,14 +143,8 @@ class WebhookRoom:
     )
     async def resume(self, request: Request[None, None]) -> Reply[EndpointView]:
         """Also one that was disabled or is being waited for: it is tried at once."""
-        endpoint, now = await self._find(request), self._clock.now()
-        changes = {"state": "active", "why": None, "failures": 0, "failing_since": None, "due_at": 0.0}
-
-        def work(connection: Connection) -> None:
-            change_endpoint(connection, endpoint.id, **changes, updated_at=now)
-            hurry(connection, endpoint.id, now)
-
-        await self._log.transact(work)
+        endpoint = await self._find(request)
+        await self._log.transact(partial(resume_endpoint, endpoint_id=endpoint.id, now=self._clock.now()))
         self._posting.changed(endpoint.id)
         return await self._shown(request)
 
@@ -188,14 +184,14 @@ class WebhookRoom:
         if entry is None:
             raise InvalidInput.of("type", "must be an event type of the catalogue")
         endpoint = await self._find(request)
-        now = self._clock.now()
-        event = Event(
-            type=entry.name.replace("*", "example"),
-            body=entry.example,
-            timestamp=iso(now),
-            application_id=endpoint.application_id,
-            params={"test": True},
-        )
+        told = example(entry, Sink.WEBHOOK)
+        mine = {
+            "application_id": endpoint.application_id,
+            "timestamp": iso(self._clock.now()),
+            "params": {"test": True},
+            "user": told.get("_embedded", {}).get("from_user"),
+        }
+        event = msgspec.convert({**told, **mine}, Event)
         return Reply(200, attempt_view(await self._posting.try_out(endpoint, event)))
 
     @route(

@@ -36,8 +36,8 @@ from legato.store.deliveries import (
     read_marks,
     sent_since,
 )
-from legato.store.endpoints import change_endpoint, read_endpoint
-from legato.store.lanes import REPLAY, Again, Progress, add_replay, hurry, webhook_id
+from legato.store.endpoints import read_endpoint
+from legato.store.lanes import REPLAY, Again, Progress, add_replay, resume_endpoint, webhook_id
 
 # Between two looks at what has moved: the eye sees no more, and a storm of events costs no more.
 PACE_SECONDS: Final = 0.2
@@ -237,22 +237,7 @@ class Deliveries:
 
     async def resume(self) -> None:
         """What waits for the endpoint is tried at once, whatever it waits for. Raises NotFound without an endpoint."""
-        now = self._log.clock.now()
-
-        def work(connection: Connection) -> bool:
-            hurry(connection, self._endpoint_id, now)
-            return change_endpoint(
-                connection,
-                self._endpoint_id,
-                state="active",
-                why=None,
-                failures=0,
-                failing_since=None,
-                due_at=0.0,
-                updated_at=now,
-            )
-
-        await self._change(work)
+        await self._change(partial(resume_endpoint, endpoint_id=self._endpoint_id, now=self._log.clock.now()))
 
     def behave(self, behaviour: Behaviour) -> None:
         """From now on the built-in receiver answers so."""

@@ -160,7 +160,7 @@ class _Figures(Collector):
         )
         yield CounterMetricFamily(
             "legato_webhook_signals_dropped",
-            "Typing and ephemeral events that were not sent, because too many waited.",
+            "Typing and ephemeral events that were not sent, because too many waited or their endpoint was too slow.",
             self._webhooks.signals.dropped,
         )
 

@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 
 from legato.events.envelope import Event, encode_event
+from legato.store.endpoints import change_endpoint
 from legato.store.paging import grouped
 from legato.store.schema import (
     conversations,
@@ -286,9 +287,21 @@ def backlog(connection: Connection, endpoint_id: str) -> tuple[int, int]:
     return int(total), int(streams)
 
 
-def hurry(connection: Connection, endpoint_id: str, now: float) -> None:
-    """Everything that waits for an endpoint is due now."""
+def resume_endpoint(connection: Connection, endpoint_id: str, now: float) -> bool:
+    """An endpoint that was paused, disabled or waited for is well again, as far as we know, and everything that waits
+    for it is due now. False when there is none.
+    """
     connection.execute(update(lanes).where(lanes.c.endpoint_id == endpoint_id, lanes.c.due_at > now).values(due_at=now))
+    return change_endpoint(
+        connection,
+        endpoint_id,
+        state="active",
+        why=None,
+        failures=0,
+        failing_since=None,
+        due_at=0.0,
+        updated_at=now,
+    )
 
 
 class Again(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from functools import partial
 from typing import Final
 
@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 
 # Signals that wait to be sent; past it the oldest are dropped. They are worth nothing when they are late.
 MAX_WAITING: Final = 1_000
-# Requests under way at a time. An endpoint that is slow holds up these and no lane.
+# Requests under way at a time, and to one endpoint: one that is slow holds up a few of these, and no lane.
 AT_ONCE: Final = 32
+AT_ONCE_EACH: Final = 4
 # How long an endpoint, or that there is none, is remembered.
 REMEMBERED_SECONDS: Final = 5.0
 MAX_REMEMBERED: Final = 10_000
@@ -36,6 +37,7 @@ class Signals:
         self._bell = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._endpoints: OrderedDict[str, tuple[float, Endpoint | None]] = OrderedDict()
+        self._under_way: Counter[str] = Counter()  # requests, by endpoint
         self.dropped = 0
 
     def start(self) -> None:
@@ -68,10 +70,22 @@ class Signals:
             try:
                 for owner in (event.application_id, event.conversation_id):
                     endpoint = None if owner is None else await self._endpoint(owner)
-                    if endpoint is not None and endpoint.state == "active" and endpoint.wants(event.type):
-                        await self._sender.send(endpoint, event, f"SIG-{self._ids.uuid()}")
+                    if endpoint is not None and _is_well(endpoint) and endpoint.wants(event.type):
+                        await self._send(endpoint, event)
             except Exception:
                 log.exception("a signal could not be sent")
+
+    async def _send(self, endpoint: Endpoint, event: Event) -> None:
+        if self._under_way[endpoint.id] >= AT_ONCE_EACH:
+            self.dropped += 1
+            return
+        self._under_way[endpoint.id] += 1
+        try:
+            await self._sender.send(endpoint, event, f"SIG-{self._ids.uuid()}")
+        finally:
+            self._under_way[endpoint.id] -= 1
+            if not self._under_way[endpoint.id]:
+                del self._under_way[endpoint.id]
 
     async def _endpoint(self, owner: str) -> Endpoint | None:
         now = asyncio.get_running_loop().time()
@@ -84,3 +98,7 @@ class Signals:
         while len(self._endpoints) > MAX_REMEMBERED:
             self._endpoints.popitem(last=False)
         return found
+
+
+def _is_well(endpoint: Endpoint) -> bool:
+    return endpoint.state == "active" and endpoint.failing_since is None

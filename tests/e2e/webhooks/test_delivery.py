@@ -49,6 +49,31 @@ def test_typing_and_ephemeral_events_are_told_although_no_log_has_them(scene: Sc
     scene.receiver.until(lambda r: kinds <= {each.event["type"] for each in r}, "both are told")
 
 
+def test_signals_to_an_endpoint_that_never_answers_hold_up_nobody_elses(scene: Scene) -> None:
+    other = scene.server.application(rtc={"webhooks": {"event_url": {"address": f"{scene.receiver.url}/well"}}})
+    scene.server.user(other, "alice")
+    told = Scene(scene.server, scene.receiver, other)
+    cid, theirs = scene.conversation(), told.conversation()
+    scene.receiver.behave("nothing", only=scene.application.id)
+
+    def signal(who: Scene, where: str, number: int) -> None:
+        body = {"type": "ephemeral", "body": {"cursor": number}}
+        answer = who.server.request(
+            "POST", f"/v1/conversations/{where}/events", body, token=who.application.token("alice")
+        )
+        assert answer.status in (200, 201), answer
+
+    # More than are ever under way at a time, to everybody together.
+    for number in range(40):
+        signal(scene, cid, number)
+    signal(told, theirs, 40)
+    found = scene.receiver.until(
+        lambda r: any(each.path == "/hook/well" and each.event["type"] == "ephemeral" for each in r), "it is told"
+    )
+    unanswered = [each for each in found if each.path == "/hook" and each.event["type"] == "ephemeral"]
+    assert len(unanswered) <= 4
+
+
 def test_what_fails_is_tried_again_and_everything_arrives_in_order(scene: Scene) -> None:
     cid = scene.conversation()
     for answer in ("500", "garbage", "hangup"):
