@@ -31,7 +31,8 @@ bench: $(VENV)/.tests
 soak: peers
 	LEGATO_CRASHES=200 $(BIN)/pytest -m crash tests/e2e
 
-# What tests talk to and pip does not bring: PostgreSQL, Chromium, strace, curl, systemd, the official npm clients.
+# What tests talk to and pip does not bring: PostgreSQL, NATS, nginx, HAProxy, faketime, Chromium, strace, curl, systemd,
+# the official npm clients.
 peers: $(VENV)/.tests
 	scripts/install-peers
 

@@ -17,7 +17,7 @@ import sqlalchemy
 import uvicorn
 
 import legato
-from bench import crowd, long_log, machine, report, rooms, stores, webhooks
+from bench import crowd, long_log, machine, nodes, report, rooms, stores, webhooks
 from bench.fleet import BUILD, HERE, build
 from bench.measure import Result, Row, Scenario
 from bench.peers import measured as peers
@@ -46,7 +46,14 @@ SCENARIOS: Final = (
     (webhooks.deliveries, (webhooks.WEBHOOKS,)),
     (webhooks.lanes, (webhooks.LANES,)),
 )
-STORES: Final = ((stores.sqlite, (stores.SQLITE,)), (stores.postgres, (stores.POSTGRES,)))
+# These make what they need by themselves.
+STORES: Final = (
+    (stores.sqlite, (stores.SQLITE,)),
+    (stores.postgres, (stores.POSTGRES,)),
+    (nodes.second_node, (nodes.NODE_P50, nodes.NODE_P99, nodes.NODE_LATENCY)),
+    (nodes.two_nodes, (nodes.TWO_DELIVERIES, nodes.TOGETHER)),
+    (nodes.failover, (nodes.FAILOVER,)),
+)
 
 
 class Bench:
@@ -140,6 +147,7 @@ def _peers(bench: Bench) -> str:
             (peers.rooms, (rooms.TEN_SENDERS, rooms.LATENCY, rooms.ONE_SENDER)),
             (peers.ten_rooms, (rooms.PER_DELIVERY,)),
             (peers.crowd, (crowd.SESSION_MEMORY, crowd.CONNECTS)),
+            *([(peers.two_nodes, (nodes.NODE_LATENCY, nodes.TWO_DELIVERIES))] if peer is PEERS[0] else []),
         ):
             results |= bench.measure(partial(scenario, peer), rows)
         measured[peer.name] = results

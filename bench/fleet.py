@@ -30,12 +30,15 @@ class Session(NamedTuple):
     conversation: str
     member: str
     token: str
+    node: int = 0  # whose socket it has, of two
 
     def line(self) -> str:
         """The session as the load client reads it."""
         dialect = "chat" if self.chat else "classic"
         role = "sender" if self.sender else "listener"
-        return "\t".join((str(self.room), dialect, role, self.user, self.conversation, self.member, self.token))
+        return "\t".join(
+            (str(self.room), dialect, role, self.user, self.conversation, self.member, self.token, str(self.node))
+        )
 
 
 def build() -> Path:
@@ -60,19 +63,20 @@ def build() -> Path:
 
 
 class Fleet:
-    """Sessions against one server. Every method waits until the load client has done it."""
+    """Sessions against one server, or two nodes of one. Every method waits until the load client has done it."""
 
-    def __init__(self, protocol: Protocol, server: Target, sessions: Iterable[Session]):
+    def __init__(self, protocol: Protocol, server: Target, sessions: Iterable[Session], second: Target | None = None):
         plan = BUILD / f"plan-{os.getpid()}.tsv"
         plan.write_text("".join(f"{session.line()}\n" for session in sessions))
+        ports = str(server.port) if second is None else f"{server.port},{second.port}"
         self._process = subprocess.Popen(
-            [build(), protocol, str(server.port), plan],
+            [build(), protocol, ports, plan],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, {CLIENT_CORE}),
         )
-        self.serve(server)
+        self.serve(server, *filter(None, (second,)))
 
     def __enter__(self) -> Self:
         return self
@@ -84,9 +88,9 @@ class Fleet:
             if pipe is not None:
                 pipe.close()
 
-    def serve(self, server: Target) -> None:
+    def serve(self, *servers: Target) -> None:
         """Tells whose CPU time is the server's (again after a restart)."""
-        self._do("server", *server.pids)
+        self._do("server", *(pid for server in servers for pid in server.pids))
 
     def connect(self, parallel: int = 100, deadline_s: float = 60) -> Measured:
         """Logs everyone in.
@@ -122,6 +126,10 @@ class Fleet:
     def drop(self) -> None:
         """Cuts every connection."""
         self._do("drop")
+
+    def move(self) -> None:
+        """Everybody connects to the first node from now on."""
+        self._do("move")
 
     def resume(self, parallel: int, each: int, deadline_s: float) -> Measured:
         """Reconnects everyone and waits for ``each`` missed texts."""

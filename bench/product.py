@@ -12,7 +12,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,9 +47,10 @@ TOKEN_LIFE_S: Final = 12 * 3600
 class Product:
     """A Legato that runs on its core."""
 
-    def __init__(self, directory: Path):
-        settings = {**SETTINGS, "LEGATO_DATA_DIR": str(directory)}
-        self._server = Server(directory, settings=settings, before=("taskset", "-c", str(SERVER_CORE)))
+    def __init__(self, directory: Path, *, database_url: str | None = None, more: Mapping[str, str] | None = None):
+        settings = {**SETTINGS, "LEGATO_DATA_DIR": str(directory), **(more or {})}
+        core = ("taskset", "-c", str(SERVER_CORE))
+        self._server = Server(directory, database_url=database_url, settings=settings, before=core)
         self.port = self._server.port
         self.url = self._server.url
 
@@ -81,6 +82,11 @@ class Product:
         answer = self._server.request("PUT", f"/v2/applications/{application_id}", body, basic=True)
         if answer.status != 200:
             raise SystemExit(f"The event URL could not be set: {answer}")
+
+    def nodes_alive(self) -> int:
+        """How many nodes it sees, itself included."""
+        lines = self._server.request("GET", "/metrics").body.decode().splitlines()
+        return next(int(float(line.split()[1])) for line in lines if line.startswith("legato_nodes_alive "))
 
     def application(self) -> Application:
         """A new application."""
@@ -172,13 +178,15 @@ def world(*, reuse: bool = False) -> World:
         made_at = time.time()
         application = product.application()
         admin = application.token(ttl=TOKEN_LIFE_S)
-        sessions = _populate(Rest(product.port, admin), application)
+        sessions = populate(Rest(product.port, admin), application)
     content = {"admin": admin, "application_id": application.id, "made_at": made_at, "sessions": sessions}
     (WORLD / "world.json").write_text(json.dumps(content))
     return World(WORLD)
 
 
-def _populate(rest: Rest, application: Application) -> list[Session]:
+def populate(rest: Rest, application: Application, rooms: int = CONVERSATIONS) -> list[Session]:
+    """That many conversations of MEMBERS members each; the session that each member can have."""
+
     def make_user(number: int) -> tuple[str, str]:
         name = f"user{number:05}"
         user_id: str = rest.call("POST", "/v0.3/users", {"name": name, "display_name": f"User {number}"})["id"]
@@ -194,9 +202,9 @@ def _populate(rest: Rest, application: Application) -> list[Session]:
         member: str = rest.call("POST", f"/v0.3/conversations/{conversation}/members", body)["id"]
         return member
 
-    users = rest.all(make_user, range(CONVERSATIONS * MEMBERS))
-    rooms = rest.all(make_room, range(CONVERSATIONS))
-    seats = [(rooms[number // MEMBERS], user) for number, user in enumerate(users)]
+    users = rest.all(make_user, range(rooms * MEMBERS))
+    made = rest.all(make_room, range(rooms))
+    seats = [(made[number // MEMBERS], user) for number, user in enumerate(users)]
     members = rest.all(join, seats)
     tokens = rest.all(lambda user: application.token(user[0], ttl=TOKEN_LIFE_S), users)
     return [

@@ -41,9 +41,17 @@ static void read_line(struct session *session, char *line)
     session->conversation = must(strdup(fields[4]));
     session->member = must(strdup(fields[5]));
     session->token = must(strdup(fields[6]));
+    char *node = strsep(&line, "\t\n");
+    session->node = node != NULL && *node != '\0' ? (unsigned)atoi(node) % NODES : 0;
     session->stream.watched.fd = -1;
     if (session->room >= fleet.rooms)
         fleet.rooms = session->room + 1;
+}
+
+void fleet_move(void)
+{
+    for (unsigned i = 0; i < fleet.count; i++)
+        fleet.sessions[i].node = 0;
 }
 
 void fleet_read(const char *path)
@@ -72,7 +80,8 @@ static void start(struct session *session)
 {
     connecting++;
     session->state = CONNECTING;
-    stream_connect(&session->stream, fleet.protocol == XMPP ? &xmpp_owner : &socketio_owner, session->index);
+    const struct stream_owner *owner = fleet.protocol == XMPP ? &xmpp_owner : &socketio_owner;
+    stream_connect(&session->stream, owner, session->index, fleet.ports[session->node]);
 }
 
 void fleet_connect(unsigned parallel, uint64_t deadline_ns)

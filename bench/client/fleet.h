@@ -12,6 +12,9 @@
  * peers' chats, where a text is emitted with an acknowledgement. XMPP: a multi-user chat over a TCP stream. */
 enum protocol { LEGATO, SOCKETIO, XMPP };
 
+/* Nodes that a fleet may be spread over. */
+#define NODES 2
+
 enum session_state { AWAY, CONNECTING, UPGRADING, OPENING, JOINING, LOGGING_IN, READY, LOST };
 
 struct http;
@@ -23,6 +26,7 @@ struct session {
     unsigned room;
     bool chat;   /* shaped like @vonage/client-sdk; otherwise like nexmo-client */
     bool sender; /* posts texts */
+    unsigned node; /* whose socket it has */
     const char *user;
     const char *conversation;
     const char *member;
@@ -44,7 +48,7 @@ struct session {
 
 struct fleet {
     enum protocol protocol;
-    int port;
+    int ports[NODES]; /* of the nodes; requests go to the first */
     unsigned count;
     unsigned rooms;
     struct session *sessions;
@@ -55,8 +59,11 @@ struct fleet {
 extern struct fleet fleet;
 
 /* Reads the plan: a line per session, `room  chat|classic  sender|listener  user  conversation  member  token`, tabs
- * between. Ends the program when the plan cannot be read. */
+ * between, and perhaps `node`. Ends the program when the plan cannot be read. */
 void fleet_read(const char *path);
+
+/* Everybody whose socket was at another node connects to the first one from now on. */
+void fleet_move(void);
 
 /* Connects every session that is AWAY or LOST, `parallel` at a time, until all are READY or `deadline` has passed.
  * Those with an id resume. */

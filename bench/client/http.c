@@ -99,7 +99,7 @@ void http_ask(struct session *session, const struct job *job)
     }
     http->jobs[(http->first + http->count++) % QUEUE] = *job;
     if (!stream_is_open(&http->stream))
-        stream_connect(&http->stream, &owner, session->index);
+        stream_connect(&http->stream, &owner, session->index, fleet.ports[0]);
     else
         ask_next(http);
 }

@@ -1,4 +1,4 @@
-/* load PROTOCOL PORT PLAN: a fleet of sessions that does what standard input says, one command a line, and answers each
+/* load PROTOCOL PORT[,PORT] PLAN: a fleet of sessions that does what standard input says, one command a line, and answers each
  * with one line of JSON.
  *
  *   server PID…                        whose CPU time counts as the server's
@@ -91,6 +91,9 @@ static void obey(char *line)
     } else if (strcmp(line, "drop") == 0) {
         fleet_drop();
         done();
+    } else if (strcmp(line, "move") == 0) {
+        fleet_move();
+        done();
     } else if (strcmp(line, "resume") == 0) {
         load_resume((unsigned)a, (unsigned)b, c);
     } else {
@@ -132,15 +135,15 @@ int main(int count, char **arguments)
     struct rlimit files;
     struct watched input = {.fd = STDIN_FILENO, .ready = on_input};
     if (count != 4) {
-        fprintf(stderr, "usage: load legato|socketio|xmpp PORT PLAN\n");
+        fprintf(stderr, "usage: load legato|socketio|xmpp PORT[,PORT] PLAN\n");
         return 2;
     }
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
     fleet.protocol = protocol_named(arguments[1]);
-    fleet.port = atoi(arguments[2]);
-    stream_target(fleet.port);
+    if (sscanf(arguments[2], "%d,%d", &fleet.ports[0], &fleet.ports[1]) == 1)
+        fleet.ports[1] = fleet.ports[0];
     poll_start();
     fleet_read(arguments[3]);
     poll_watch(&input, EPOLLIN);

@@ -68,13 +68,13 @@ size_t request_build(const struct session *session, const struct job *job, char 
         return (size_t)snprintf(request, REQUEST_ROOM,
                                 "GET /v0.3/conversations/%s/members/me HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
                                 "Content-Type: application/json\r\nAuthorization: bearer %s\r\n\r\n",
-                                session->conversation, fleet.port, session->token);
+                                session->conversation, fleet.ports[0], session->token);
     size_t length = job->kind == POST_TEXT ? request_event(session, job, json) : receipt(session, job, json);
     return (size_t)snprintf(request, REQUEST_ROOM,
                             "POST /%s/conversations/%s/events HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
                             "Content-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: %zu\r\n\r\n"
                             "%.*s",
-                            session->chat ? "v0.3" : "beta", session->conversation, fleet.port, session->token, length,
+                            session->chat ? "v0.3" : "beta", session->conversation, fleet.ports[0], session->token, length,
                             (int)length, json);
 }
 

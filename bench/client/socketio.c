@@ -54,7 +54,7 @@ static void upgrade(struct stream *stream)
                  "&OS_revision=Generic%%20JS%%20navigator&EIO=4&transport=websocket",
                  session->token);
     session->state = UPGRADING;
-    websocket_upgrade(stream, query, fleet.port);
+    websocket_upgrade(stream, query, fleet.ports[session->node]);
 }
 
 static void join(struct session *session)

@@ -14,13 +14,6 @@
 #define LOOPBACK 0x7f000001u         /* 127.0.0.1 */
 #define CONNECTIONS_PER_SOURCE 5000u /* an address has some 28,000 ports, and closed ones rest for a minute */
 
-static int target_port;
-
-void stream_target(int port)
-{
-    target_port = port;
-}
-
 bool stream_is_open(const struct stream *stream)
 {
     return stream->owner != NULL && stream->watched.fd >= 0;
@@ -113,11 +106,11 @@ static void on_ready(struct watched *watched, uint32_t events)
         read_some(stream);
 }
 
-void stream_connect(struct stream *stream, const struct stream_owner *owner, unsigned number)
+void stream_connect(struct stream *stream, const struct stream_owner *owner, unsigned number, int port)
 {
     int one = 1;
     struct sockaddr_in source = {.sin_family = AF_INET};
-    struct sockaddr_in target = {.sin_family = AF_INET, .sin_port = htons((uint16_t)target_port)};
+    struct sockaddr_in target = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     source.sin_addr.s_addr = htonl(LOOPBACK + 1 + number / CONNECTIONS_PER_SOURCE);
     target.sin_addr.s_addr = htonl(LOOPBACK);
 

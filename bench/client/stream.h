@@ -26,11 +26,8 @@ struct stream {
     bool connecting;
 };
 
-/* Where every stream goes: 127.0.0.1 and this port. */
-void stream_target(int port);
-
-/* `number` picks the loopback source address, so that no address runs out of ports. */
-void stream_connect(struct stream *stream, const struct stream_owner *owner, unsigned number);
+/* To 127.0.0.1. `number` picks the loopback source address, so that no address runs out of ports. */
+void stream_connect(struct stream *stream, const struct stream_owner *owner, unsigned number, int port);
 
 /* Writes all of it or gives the connection up: a socket buffer that cannot take a kilobyte has a stuck server behind
  * it. Returns false when the stream was lost. */

@@ -7,7 +7,8 @@ from typing import Final
 from bench.crowd import CONNECTS, SESSION_MEMORY
 from bench.fleet import Fleet
 from bench.measure import Run, run
-from bench.peers.peer import Peer
+from bench.nodes import NODE_LATENCY, TWO_DELIVERIES
+from bench.peers.peer import Peer, install_redis, python_socketio_pair
 from bench.process import memory_mb
 from bench.product import MEMBERS
 from bench.rooms import LATENCY, ONE_SENDER, PER_DELIVERY, SECONDS, TEN_SENDERS, TEXTS_PER_SECOND, WARM_S
@@ -19,8 +20,17 @@ AT_ONCE: Final = 100
 SETTLE_S: Final = 2.0
 DEADLINE_S: Final = 120.0
 
-# The rows that a peer has, too; the last two are of the crowd.
-COMPARED: Final = (TEN_SENDERS, PER_DELIVERY, ONE_SENDER, LATENCY, SESSION_MEMORY, CONNECTS)
+# The rows that a peer has, too; the last two are of two nodes, which one of the peers can have.
+COMPARED: Final = (
+    TEN_SENDERS,
+    PER_DELIVERY,
+    ONE_SENDER,
+    LATENCY,
+    SESSION_MEMORY,
+    CONNECTS,
+    NODE_LATENCY,
+    TWO_DELIVERIES,
+)
 
 
 def rooms(peer: Peer) -> dict[str, Run]:
@@ -46,6 +56,22 @@ def ten_rooms(peer: Peer) -> dict[str, Run]:
         fleet.connect(AT_ONCE, DEADLINE_S)
         measured = fleet.closed(WARM_S, SECONDS)
     return {PER_DELIVERY.key: run(measured["server_cpu_s"] * 1e6 / max(1, measured["deliveries"]), measured)}
+
+
+def two_nodes(peer: Peer) -> dict[str, Run]:
+    """Two nodes and what is between them on one core: senders at the first, everybody else at the second."""
+    install_redis()
+    with python_socketio_pair() as (one, two, planner):
+        plan = [each._replace(node=0 if each.sender else 1) for each in planner(1, MEMBERS, 10)]
+        with Fleet(peer.protocol, one, plan, two) as fleet:
+            fleet.connect(AT_ONCE, DEADLINE_S)
+            rate = fleet.rate(WARM_S, SECONDS, TEXTS_PER_SECOND)
+            fleet.quiet(SETTLE_S)
+            closed = fleet.closed(WARM_S, SECONDS)
+    return {
+        NODE_LATENCY.key: run(rate["heard_ms"]["p99"], rate),
+        TWO_DELIVERIES.key: run(closed["deliveries"] / closed["seconds"], closed),
+    }
 
 
 def crowd(peer: Peer) -> dict[str, Run]:

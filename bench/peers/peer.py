@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
@@ -64,13 +64,17 @@ def _install_node_socketio() -> None:
 
 
 def _install_prosody() -> None:
-    if shutil.which("prosody") is not None:
+    _install_debian("prosody")
+
+
+def _install_debian(package: str) -> None:
+    if shutil.which(package) is not None:
         return
     if os.geteuid() != 0:
-        raise SystemExit("The bench measures beside Prosody: apt-get install prosody (as root).")
+        raise SystemExit(f"The bench measures beside {package}: apt-get install {package} (as root).")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # Debian: do not start the service
     subprocess.run(["apt-get", "update", "-qq"], check=True)
-    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "prosody"]
+    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", package]
     subprocess.run(install, check=True, env=quiet, stdout=subprocess.DEVNULL)
 
 
@@ -96,6 +100,31 @@ def _start_socketio(*command: str | Path, database: bool) -> Iterator[Running]:
             arguments.append(str(directory / "chat.db"))
         with ServerProcess(arguments, port, directory / "log") as server:
             yield Running(server, _socketio_planner(keys))
+
+
+@contextmanager
+def python_socketio_pair() -> Iterator[tuple[ServerProcess, ServerProcess, Planner]]:
+    """Two nodes of it with their Redis, all on the server's core; and the sessions they can have."""
+    with TemporaryDirectory(dir=BUILD) as name:
+        directory, keys = Path(name), generate()
+        (directory / "public.pem").write_text(keys.public_key)
+        redis = free_port()
+        quiet = ["--save", "", "--appendonly", "no", "--dir", name]
+        with ServerProcess(["redis-server", "--port", str(redis), *quiet], redis, directory / "redis.log"):
+            nodes = []
+            with ExitStack() as stack:
+                for number in range(2):
+                    port = free_port()
+                    arguments = [str(VENV / "bin/python"), str(HERE / "python_socketio_chat.py"), str(port)]
+                    arguments += [str(directory / "public.pem"), str(directory / f"chat-{number}.db")]
+                    arguments.append(f"redis://127.0.0.1:{redis}/0")
+                    nodes.append(stack.enter_context(ServerProcess(arguments, port, directory / f"log-{number}")))
+                yield nodes[0], nodes[1], _socketio_planner(keys)
+
+
+def install_redis() -> None:
+    """The server that python-socketio's nodes hear of each other through. Raises SystemExit when it cannot be had."""
+    _install_debian("redis-server")
 
 
 def _start_python_socketio() -> Iterator[Running]:

@@ -1,7 +1,9 @@
 """A small chat on python-socketio and aiosqlite, as one would write it: the token is checked at connect, a text is
 committed (synchronous=FULL) before its answer and before its fan-out.
 
-Usage: python_socketio_chat.py PORT PUBLIC_KEY_FILE DATABASE_FILE
+Usage: python_socketio_chat.py PORT PUBLIC_KEY_FILE DATABASE_FILE [REDIS_URL]
+
+With Redis it is one of several nodes, which share the rooms but not the database: what a second one adds is measured.
 """
 
 import itertools
@@ -27,7 +29,10 @@ CREATE TABLE IF NOT EXISTS events (
 """
 
 port, public_key, database_path = int(sys.argv[1]), Path(sys.argv[2]).read_text(), sys.argv[3]
-server = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins="*", transports=["websocket"])
+manager = socketio.AsyncRedisManager(sys.argv[4]) if len(sys.argv) > 4 else None
+server = socketio.AsyncServer(
+    async_mode="asgi", cors_allowed_origins="*", transports=["websocket"], client_manager=manager
+)
 sequences: "defaultdict[str, itertools.count[int]]" = defaultdict(lambda: itertools.count(1))
 database: aiosqlite.Connection
 

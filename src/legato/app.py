@@ -18,9 +18,10 @@ import logging
 import os
 import resource
 import secrets
+import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,13 +44,13 @@ from legato.api.rooms import rooms
 from legato.api.webhooks import WebhookRoom
 from legato.arrivals import Arrivals, Droppable
 from legato.auth import Authenticator, Credentials, StoredDirectory, WithLocalSecret
+from legato.cluster import Cluster, Hearsay
 from legato.config import Settings
 from legato.console import Console, DemoAccess
 from legato.demo import set_up_demo
 from legato.dialects import Dialect, SocketEvent, for_socket
 from legato.events.envelope import Event
 from legato.events.ids import RandomIds
-from legato.events.moment import SystemClock
 from legato.installation import Announcement
 from legato.log import Log, Upkeep
 from legato.manners import Manners
@@ -58,7 +59,7 @@ from legato.outbound import Outbound
 from legato.sessions import Limits, Sessions
 from legato.sessions import Settings as SessionSettings
 from legato.sessions.websocket import PATHS
-from legato.store import AnotherServerError, Store
+from legato.store import Store
 from legato.store.account import Account, ensure_account, read_account
 from legato.store.applications import purge_orphans
 from legato.store.files import Files
@@ -77,8 +78,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 BACKLOG = 4096
 # Answers under way get this long when the server is told to stop.
 DRAIN_SECONDS = 10
-# Between looks whether the database is still ours: clients of a server that lost it hear nothing new until then.
-HOLD_SECONDS = 2.0
 # Between looks for rows that deleted applications left.
 PURGE_SECONDS = 60.0
 # Between looks for files that no row names: they only cost room on the disk.
@@ -96,20 +95,28 @@ class Application:
         account: Account,
         media_key: bytes,
         demo: DemoAccess | None,
+        cluster: Cluster,
     ) -> None:
-        clock, ids = SystemClock(), RandomIds()
+        clock, ids = cluster.clock, RandomIds()
         self.settings = settings
+        self.cluster = cluster
         self.store = store
         self.log = log_
         self.account = account
         self.local_secret = secrets.token_urlsafe(32)  # for the commands of this machine, while this process runs
         self._clock = clock
-        self._files = Files(settings.files_dir)
+        self._files = Files(settings.files)
         links = MediaLinks(settings.origin, media_key)
         self.manners = Manners(links, clock, render_text=settings.render_text)
         self.auth = Authenticator(StoredDirectory(log_.read), clock, api_key=account.api_key)
         self.sessions = Sessions(
-            log=log_, authenticator=self.auth, render=self._render, clock=clock, ids=ids, settings=_sessions(settings)
+            log=log_,
+            authenticator=self.auth,
+            render=self._render,
+            clock=clock,
+            ids=ids,
+            settings=_sessions(settings),
+            node=cluster.node,
         )
         api_settings = _api(settings)
         services = Services(
@@ -147,7 +154,7 @@ class Application:
         self.api = Api(every_room, admission, api_settings)
         self._openapi = msgspec.json.encode(openapi(every_room, version=__version__, server_url=settings.origin))
         self.health = Health(log_)
-        metrics = Metrics(log_, self.sessions, self.webhooks, self.api.tally, admission)
+        metrics = Metrics(log_, self.sessions, self.webhooks, self.api.tally, admission, cluster.nodes)
         self._operations = Operations(self.health, metrics, _revealed(settings.metrics_token))
         self._upkeep = Upkeep(
             log_,
@@ -156,21 +163,23 @@ class Application:
         )
         self.console = Console(log_, demo, self.webhooks, ids, signature_secret=account.signature_secret)
         self._chores: asyncio.Task[None] | None = None
-        self.lost: AnotherServerError | None = None  # another server has taken the database
-        self.when_lost: Callable[[], None] = lambda: None
+        self._hearsay = Hearsay(self)
+        log_.on_changes = self._hearsay.hear
+        log_.on_lost = self._begin_anew
+        if cluster.nodes is not None:
+            cluster.nodes.on_buried = self._buried
 
     @classmethod
     async def open(cls, settings: Settings, *, with_demo: bool = False) -> Application:
         """The server, ready to answer; ``with_demo`` has a page that hands out tokens.
 
-        Raises AnotherServerError, or what the database raises when it cannot be opened.
+        Raises what the database raises when it cannot be opened, or MissingNatsError.
         """
-        store = Store(settings.database, alone=True)
+        store = Store(settings.database)
         await store.open()
-        log_ = Log(store, queue_bound=settings.queue_bound)
-        await log_.start()
-        now = log_.clock.now()
-        account = await log_.transact(
+        cluster = Cluster(settings, store)
+        now = cluster.clock.now()
+        account = await store.write(
             lambda connection: ensure_account(
                 connection,
                 RandomIds(),
@@ -180,18 +189,20 @@ class Application:
                 signature_secret=_revealed(settings.signature_secret),
             )
         )
-        media_key = await log_.transact(lambda connection: signing_secret(connection, MEDIA_LINKS, now))
+        media_key = await store.write(lambda connection: signing_secret(connection, MEDIA_LINKS, now))
+        log_ = await cluster.open_log(account.api_key)
         demo = None
         if with_demo:
             host = urlsplit(settings.origin).hostname or ""
             here = settings.origin if settings.is_tls else settings.model_copy(update={"public_url": None}).origin
             demo = await set_up_demo(log_, settings.installation, RandomIds(), host=host, origin=here)
-        app = cls(settings, store, log_, account, media_key, demo)
+        app = cls(settings, store, log_, account, media_key, demo, cluster)
         await app._start()
         return app
 
     async def _start(self) -> None:
         await self.log.read(self.manners.load)
+        await self.cluster.start()
         await self.sessions.start()
         self.log.tap(self.webhooks.hear)
         await self.webhooks.start()
@@ -216,6 +227,8 @@ class Application:
         await self.sessions.close()
         await self.webhooks.close()
         await self._image_worker.close()
+        await self._hearsay.close()
+        await self.cluster.close()
         await self.log.close()
         await self.store.close()
 
@@ -250,25 +263,21 @@ class Application:
             self.webhooks.listeners.end(event.application_id)
             await self.sessions.registry.terminate_application(event.application_id, event.change.value)
 
+    def _begin_anew(self) -> None:
+        """Nobody can tell what was missed: nothing that is remembered counts."""
+        self.auth.forget_everything()
+        self.sessions.registry.begin_anew()
+
+    async def _buried(self) -> None:
+        """The others took this node for dead; what it had may be theirs."""
+        self.sessions.registry.begin_anew()
+        await self.webhooks.begin_anew()
+
     async def _do_chores(self) -> None:
         async with asyncio.TaskGroup() as chores:
-            chores.create_task(self._keep_hold(), name="hold")
             chores.create_task(self._upkeep.run(), name="upkeep")
             chores.create_task(_repeat(PURGE_SECONDS, self._purge), name="purge")
             chores.create_task(_repeat(SWEEP_SECONDS, self._sweep), name="sweep")
-
-    async def _keep_hold(self) -> None:
-        """Notices, soon and without a request, when another server has taken the database."""
-        while self.lost is None:
-            await asyncio.sleep(HOLD_SECONDS)
-            try:
-                await self.store.confirm()
-            except AnotherServerError as error:
-                log.critical("%s; this one stops", error)
-                self.lost = error
-                self.when_lost()
-            except Exception as error:  # tried again: the next connection takes the lock with it
-                log.warning("the database does not answer: %s", error)
 
     async def _purge(self) -> None:
         """What deleted applications left in the database goes, little by little."""
@@ -295,8 +304,7 @@ def run(
 ) -> None:
     """Serves until SIGTERM or SIGINT. ``with_demo`` is no setting: only ``legato dev`` may hand out tokens.
 
-    Raises InUseError when another process has the data directory, AnotherServerError when another server has the
-    database, or takes it.
+    Raises InUseError when another process has the data directory.
     """
     for_people = with_demo or sys.stderr.isatty()
     logs.set_up(settings.log_level, settings.log_format or ("text" if for_people else "json"))
@@ -347,12 +355,9 @@ async def _serve(
     )
     try:
         server.when_ready = partial(on_ready, app)
-        app.when_lost = server.stop
         await server.serve(sockets=[listener])
     finally:
         await app.close()
-    if app.lost is not None:
-        raise app.lost
 
 
 class _Server(uvicorn.Server):
@@ -363,13 +368,21 @@ class _Server(uvicorn.Server):
         self._app = app
         self.when_ready: Callable[[], None] = lambda: None
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT end ``serve``, and nothing more: uvicorn would raise them again and end the process by it,
+        before what runs behind the server is closed. The second one does that.
+        """
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.when_ready()
-
-    def stop(self) -> None:
-        """Ends ``serve``, as a signal would."""
-        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.begin_to_stop()

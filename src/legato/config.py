@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     # -- where things are kept
     data_dir: Path = Path(".legato")
     database_url: Annotated[OptionalText, Field(repr=False)] = None
+    files_dir: OptionalPath = None
+    bus_url: Annotated[OptionalText, Field(repr=False)] = None
+    node_name: Annotated[str, Field(max_length=64)] = ""
     retention_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
 
     # -- the account, at the first start
@@ -185,9 +188,9 @@ class Settings(BaseSettings):
         )
 
     @property
-    def files_dir(self) -> Path:
-        """Where the bytes of media are."""
-        return self.data_dir / "files"
+    def files(self) -> Path:
+        """Where the bytes of media are: ``files_dir``, else a directory in ``data_dir``."""
+        return self.files_dir or self.data_dir / "files"
 
     @classmethod
     def settings_customise_sources(

@@ -25,7 +25,7 @@ class Room:
 
     @classmethod
     def make(cls, server: Server, application: Application, names: list[str]) -> Self:
-        """A new conversation that these users have joined; users are made as needed."""
+        """A new conversation that these users, who exist, have joined."""
         admin = application.token()
         made = server.request("POST", "/v1/conversations", {}, token=admin)
         assert made.status == 201, made

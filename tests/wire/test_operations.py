@@ -80,7 +80,7 @@ class TestHealth:
     def test_a_server_whose_database_is_gone_is_alive_and_not_ready(self, make_server: Callable[..., Server]) -> None:
         server = make_server()
         with sqlite3.connect(server.directory / "legato.db", timeout=SECONDS) as database:
-            database.execute("ALTER TABLE counters RENAME TO counted")
+            database.execute("ALTER TABLE heads RENAME TO headless")
         assert ask(server, "/health/live")[0] == 200
         status, _fields, text = ask(server, "/health/ready")
         assert status == 503

@@ -17,7 +17,7 @@ from legato.log import Log
 class Sessions(Protocol):
     """The client sessions that somebody is connected to, as far as REST reaches them (``legato.sessions``)."""
 
-    def refresh(self, session_id: str, principal: Principal) -> None:
+    async def refresh(self, session_id: str, principal: Principal) -> None:
         """The session's client has a new token."""
         ...
 
@@ -25,7 +25,7 @@ class Sessions(Protocol):
         """Ends a session for good. False when there is no such session."""
         ...
 
-    async def terminate_user(self, user_id: str, application_id: str, reason: str) -> None:
+    async def terminate_user(self, user_id: str, reason: str) -> None:
         """Ends every session of a user."""
         ...
 

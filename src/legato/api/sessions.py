@@ -35,7 +35,7 @@ class ClientSessions:
         await self._require_own(session_id, request.principal)
         if request.principal.user is None:
             raise Forbidden("Only a token of the session's own user can go on with it.")
-        self._services.sessions.refresh(session_id, request.principal)
+        await self._services.sessions.refresh(session_id, request.principal)
         return request.render.session_refreshed(session_id)
 
     @route(

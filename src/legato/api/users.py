@@ -21,6 +21,7 @@ from legato.conversations.user import User, no_such_user
 from legato.events.refusal import Refusal
 from legato.log import forget_user
 from legato.store.conversation_lists import participations
+from legato.store.heads import PersonChanged
 from legato.store.paging import Slice
 from legato.store.user_sessions import list_sessions
 from legato.store.users import change_user, find_user, find_user_by_name, insert_user, list_users
@@ -142,7 +143,7 @@ class Users:
             change_user(connection, user_id, {**after, "updated_at": now})
             return replace(user, **after, updated_at=now)
 
-        changed = await self._log.transact(change, people=[user_id])
+        changed = await self._log.transact(change, people=[PersonChanged(user_id, application_id)])
         self._services.auth.forget_user(application_id, user_id)
         return request.render.user_changed(request.base, changed)
 
@@ -162,7 +163,7 @@ class Users:
         if not await forget_user(self._log, application_id, user_id):
             raise no_such_user()
         self._services.auth.forget_user(application_id, user_id)
-        await self._services.sessions.terminate_user(user_id, application_id, "user deleted")
+        await self._services.sessions.terminate_user(user_id, "user deleted")
         return request.render.user_deleted()
 
     @route(

@@ -137,6 +137,12 @@ class Authenticator:
         for token in list(self._shelf.of_user.get((application_id, user_id), ())):
             self._shelf.drop(token)
 
+    def forget_everything(self) -> None:
+        """Nobody can say what has changed: every token has to prove itself again."""
+        self._forgotten += 1
+        for application_id in list(self._applications):
+            self._drop(application_id)
+
     async def _look_up(self, token: str) -> _Remembered:
         application_id = issuer(token)
         application = await self._application(application_id)

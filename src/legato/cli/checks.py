@@ -92,7 +92,7 @@ def check_data_directory(settings: Settings) -> Iterator[Finding]:
 
 
 def check_database(settings: Settings) -> Iterator[Finding]:
-    """Whether the database can be used, is of this build's revision, and is not another server's.
+    """Whether the database can be used and is of this build's revision, and which servers have it.
 
     A SQLite file that a server has is not looked into.
     """
@@ -112,8 +112,8 @@ def _revision(settings: Settings) -> Iterator[Finding]:
     from sqlalchemy import create_engine, make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from legato.store.hold import holder_of
     from legato.store.migrate import is_known, revision
+    from legato.store.nodes import read_nodes
 
     url = make_url(settings.database)
     options = {} if settings.is_sqlite else {"connect_timeout": CONNECT_SECONDS}
@@ -123,8 +123,10 @@ def _revision(settings: Settings) -> Iterator[Finding]:
     shown = url.render_as_string(hide_password=True)
     try:
         current, newest = revision(engine)
-        with engine.connect() as connection:
-            holder = None if settings.is_sqlite else holder_of(connection)
+        nodes = []
+        if current == newest and not settings.is_sqlite:
+            with engine.connect() as connection:
+                nodes = read_nodes(connection)
     except SQLAlchemyError as error:
         yield bad("database", f"{shown}: {getattr(error, 'orig', None) or error}".strip())
         return
@@ -138,15 +140,11 @@ def _revision(settings: Settings) -> Iterator[Finding]:
         yield bad("database", f"{shown} is at revision {current}, which a newer Legato has made")
     else:
         yield doubtful("database", f"{shown} is at revision {current}, this build's is {newest}: legato db upgrade")
-    if holder is not None and not _runs_here(settings):
-        yield doubtful("database", f"{holder} has it: several nodes are not supported yet, so no server starts here")
-
-
-def _runs_here(settings: Settings) -> bool:
-    try:
-        return running_server(settings, None) is not None
-    except InUseError:  # it is starting
-        return True
+    for node in nodes:
+        if node.left > 0:
+            yield good("nodes", f"{node.name} is there")
+        else:
+            yield doubtful("nodes", f"{node.name} does not say any more that it is there: the others go on without it")
 
 
 def check_server(settings: Settings) -> Iterator[Finding]:

@@ -51,10 +51,9 @@ def _of_the_database(error: Exception) -> str | None:
         return None
     from sqlalchemy.exc import DatabaseError, OperationalError
 
-    from legato.store.hold import AnotherServerError
     from legato.store.migrate import NewerDatabaseError
 
-    if isinstance(error, (AnotherServerError, NewerDatabaseError)):
+    if isinstance(error, NewerDatabaseError) or type(error).__name__ == "MissingNatsError":
         return str(error)
     # SQLite says of a file that is no database what is neither an operational error nor any other kind.
     if isinstance(error, OperationalError) or type(error) is DatabaseError:

@@ -33,7 +33,7 @@ def dev(
     if not memory:
         _run(load(host=host, port=port), with_demo=True)
         return
-    # uvicorn stops on SIGTERM and then raises it once more, which would end the process before the directory is gone.
+    # Told to end before the server listens to that, the process would leave the directory behind.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     # A directory in memory where the system has one: the same database as ever, gone at the end.
     shared_memory = Path("/dev/shm")  # noqa: S108 - a private directory is made below it

@@ -22,6 +22,17 @@ class SystemClock:
         return datetime.now(UTC).timestamp()
 
 
+class SharedClock:
+    """The machine's clock, set by another that several machines share: ``offset`` is how far that one is ahead."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+
+    def now(self) -> float:
+        """Seconds since 1970-01-01 UTC."""
+        return datetime.now(UTC).timestamp() + self.offset
+
+
 def iso(seconds: float) -> str:
     """ISO 8601, UTC, milliseconds, ``Z``: the one spelling of time on every wire."""
     moment = datetime.fromtimestamp(int(seconds * 1000) / 1000, UTC)

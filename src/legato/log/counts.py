@@ -19,6 +19,8 @@ class Counts:
     batches_failed: int = 0
     refused: int = 0  # commands that were decided against
     turned_away: int = 0  # requests that found the queue full
+    followed: int = 0  # events that other nodes had appended
+    decided_again: int = 0  # batches that another node had overtaken
     commit_seconds: float = 0.0
     # How many commits took up to each bound and longer than the one before; the last, longer than all.
     commits: list[int] = field(default_factory=lambda: [0] * (len(COMMIT_BOUNDS) + 1))

@@ -23,9 +23,9 @@ from legato.conversations import (
 from legato.events import CATALOGUE
 from legato.events.catalogue import Effect
 from legato.events.envelope import Person
+from legato.log.following import Reading
 from legato.log.memory import Memory
 from legato.log.values import IdempotencyKey
-from legato.store import Store
 from legato.store.conversations import find_member, load_conversations, name_owner
 from legato.store.events import load_targets
 from legato.store.idempotency import KeptAnswer, read_answers
@@ -72,11 +72,8 @@ def wanted_name(command: Command) -> str | None:
     return None
 
 
-async def gather(store: Store, memory: Memory, requests: Iterable[tuple[Command, IdempotencyKey | None]]) -> Facts:
-    """The facts for ``requests``: from memory where it has them, the rest in one read on the writing connection.
-
-    That one is idle meanwhile, for nobody else writes; the readers may be busy with somebody's history.
-    """
+async def gather(requests: Iterable[tuple[Command, IdempotencyKey | None]], memory: Memory, look: Reading) -> Facts:
+    """The facts for ``requests``: from memory where it has them, the rest in one ``look`` at the database."""
     requests = list(requests)
     facts = Facts()
     missing_states: set[str] = set()
@@ -123,7 +120,7 @@ async def gather(store: Store, memory: Memory, requests: Iterable[tuple[Command,
         if keys:
             facts.answers.update(read_answers(connection, keys))
 
-    await store.write(read)
+    await look(read)
     facts.people.update(found)
     facts.users.update(found)
     for user_id, person in found.items():

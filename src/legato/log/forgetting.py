@@ -9,6 +9,7 @@ from legato.events.refusal import NotFound, Refusal
 from legato.log.log import Log
 from legato.store.conversations import conversations_of_user
 from legato.store.erasure import delete_user
+from legato.store.heads import PersonChanged
 
 
 async def forget_user(log_: Log, application_id: str, user_id: str) -> bool:
@@ -18,7 +19,8 @@ async def forget_user(log_: Log, application_id: str, user_id: str) -> bool:
     in the background, and after a crash too. Raises Overloaded; asked again it goes on.
     """
     await _leave_everywhere(log_, application_id, user_id)
-    found = await log_.transact(partial(delete_user, user_id=user_id, now=log_.clock.now()), people=[user_id])
+    person = PersonChanged(user_id, application_id)
+    found = await log_.transact(partial(delete_user, user_id=user_id, now=log_.clock.now()), people=[person])
     # Whoever joined the user between the two steps did so before this commit, and is seen now.
     await _leave_everywhere(log_, application_id, user_id)
     return found

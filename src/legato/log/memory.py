@@ -88,6 +88,13 @@ class Memory:
         self.targets: Recent[tuple[str, int], Target] = Recent(MAX_TARGETS, _weigh_target)
         self.generation = 0
 
+    def forget(self) -> None:
+        """Forgets everything: nobody can say what of it has changed."""
+        self.generation += 1
+        self.states.clear()
+        self.people.clear()
+        self.targets.clear()
+
 
 def weigh_state(state: Conversation, before: tuple[Conversation, int] | None = None) -> int:
     """About how many bytes a state takes. Beside the one ``before`` it and its weight, only what changed is weighed."""

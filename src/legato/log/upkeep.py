@@ -11,6 +11,7 @@ from legato.events.refusal import NotFound, Overloaded
 from legato.log.log import Log
 from legato.store import erasure, lanes, upkeep
 from legato.store.attempts import forget_attempts
+from legato.store.heads import CHANGE_SECONDS, PersonChanged, forget_changes
 from legato.store.idempotency import forget_answers
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Upkeep:
             self._remove_deleted,
             self._forget_answers,
             self._forget_webhooks,
+            self._forget_changes,
         )
 
     async def run(self) -> None:
@@ -68,11 +70,12 @@ class Upkeep:
 
     async def _erase(self) -> None:
         for user_id in await self._log.read(erasure.pending_erasures):
+            person = PersonChanged(user_id)
             for place in await self._log.read(partial(erasure.places_of, user_id=user_id)):
                 after: int | None = 0
                 while after is not None:
                     step = partial(erasure.erase_step, user_id=user_id, conversation_id=place, after=after)
-                    after = await self._log.transact(step, people=[user_id])
+                    after = await self._log.transact(step, people=[person])
             await self._log.transact(partial(erasure.finish_erasure, user_id=user_id))
 
     async def _remove_deleted(self) -> None:
@@ -88,6 +91,11 @@ class Upkeep:
         for removal in (lanes.remove_sent, lanes.remove_orphans, partial(forget_attempts, before=before)):
             while await self._log.transact(partial(removal, limit=lanes.REMOVAL_STEP)):
                 pass
+
+    async def _forget_changes(self) -> None:
+        before = self._log.clock.now() - CHANGE_SECONDS
+        while await self._log.transact(partial(forget_changes, before=before, limit=lanes.REMOVAL_STEP)):
+            pass
 
     async def _end_conversations(self) -> None:
         now = self._log.clock.now()

@@ -53,7 +53,8 @@ class Delivery(msgspec.Struct, frozen=True):
 
     ``commit`` is the store-wide commit number that sessions resume from, None for what is not stored. ``audience`` is
     the user ids whose sessions hear it: the membership after the event, and the leaver of a ``member:left``.
-    ``session_id`` narrows that to one session.
+    ``session_id`` narrows that to one session. ``is_remote``: another node has committed or signalled it, and does what
+    is to be done once.
     """
 
     event: Event
@@ -61,3 +62,4 @@ class Delivery(msgspec.Struct, frozen=True):
     commit: int | None = None
     audience: tuple[str, ...] = ()
     session_id: str | None = None
+    is_remote: bool = False

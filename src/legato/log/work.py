@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from legato.log.draft import require_same
 from legato.log.values import IdempotencyKey
+from legato.store.heads import PersonChanged, announce
 from legato.store.idempotency import NewAnswer, keep_answers, read_answers
 
 
@@ -22,7 +23,7 @@ class Work:
         work: Callable[[Connection], Any],
         key: IdempotencyKey | None,
         answer_type: Any,
-        people: tuple[str, ...],
+        people: tuple[PersonChanged, ...],
         now: float,
     ) -> None:
         self.people = people
@@ -41,6 +42,8 @@ class Work:
                 self._result = self._work(connection) if self._key is None else self._once(connection, self._key)
         except Exception as error:  # told to the caller by `settle`
             self._error = error
+        else:
+            announce(connection, *self.people)
 
     def settle(self, future: asyncio.Future[Any]) -> None:
         """Answers the caller, after the commit."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from legato.log import Log
 from legato.operations.probe import Probe
-from legato.store.sessions import last_commit
+from legato.store.heads import last_commit
 
 log = logging.getLogger(__name__)
 

@@ -28,6 +28,7 @@ from prometheus_client.registry import Collector
 from legato import __version__
 from legato.api import Admission
 from legato.api.tally import Tally
+from legato.bus import Nodes
 from legato.log import COMMIT_BOUNDS, Log
 from legato.operations.probe import Probe
 from legato.sessions import Sessions
@@ -45,9 +46,17 @@ _CLASSES: Final = range(2, 6)
 class Metrics:
     """The metrics of one server."""
 
-    def __init__(self, log: Log, sessions: Sessions, webhooks: Webhooks, tally: Tally, admission: Admission) -> None:
+    def __init__(
+        self,
+        log: Log,
+        sessions: Sessions,
+        webhooks: Webhooks,
+        tally: Tally,
+        admission: Admission,
+        nodes: Nodes | None = None,
+    ) -> None:
         self._size = Probe(log, database_bytes, SIZE_SECONDS)
-        self._figures = _Figures(log, sessions, webhooks, tally, admission)
+        self._figures = _Figures(log, sessions, webhooks, tally, admission, nodes)
         self._registry = CollectorRegistry()
         self._registry.register(self._figures)
         ProcessCollector(registry=self._registry)
@@ -65,8 +74,17 @@ class Metrics:
 class _Figures(Collector):
     """Reads what the rooms have counted. In a thread: it reads integers, and dictionaries that keep their keys."""
 
-    def __init__(self, log: Log, sessions: Sessions, webhooks: Webhooks, tally: Tally, admission: Admission) -> None:
+    def __init__(
+        self,
+        log: Log,
+        sessions: Sessions,
+        webhooks: Webhooks,
+        tally: Tally,
+        admission: Admission,
+        nodes: Nodes | None,
+    ) -> None:
         self._log = log
+        self._nodes = nodes
         self._sessions = sessions
         self._webhooks = webhooks
         self._tally = tally
@@ -77,6 +95,7 @@ class _Figures(Collector):
         """See ``Collector``."""
         yield from self._of_the_server()
         yield from self._of_the_log()
+        yield from self._of_the_nodes()
         yield from self._of_the_sessions()
         yield from self._of_the_webhooks()
         yield from self._of_the_api()
@@ -115,6 +134,35 @@ class _Figures(Collector):
         yield GaugeMetricFamily("legato_queue_bound", "How many may: the setting queue_bound.", self._log.queue_bound)
         yield CounterMetricFamily(
             "legato_queue_full", "Requests refused because the queue was full.", counts.turned_away
+        )
+
+    def _of_the_nodes(self) -> Iterator[Metric]:
+        counts, bus, nodes = self._log.counts, self._log.bus, self._nodes
+        alive = 1 if nodes is None else 1 + nodes.others
+        yield GaugeMetricFamily("legato_nodes_alive", "Servers on this database, this one included.", alive)
+        yield CounterMetricFamily(
+            "legato_nodes_buried",
+            "Servers that this one found dead, and freed what they had.",
+            0 if nodes is None else nodes.buried,
+        )
+        yield GaugeMetricFamily(
+            "legato_bus_connected",
+            "Whether other servers can be told at once (1) or hear within a second or two (0).",
+            int(bus.is_connected),
+        )
+        messages = CounterMetricFamily(
+            "legato_bus_messages", "Messages between servers, by what became of them.", labels=["outcome"]
+        )
+        for outcome, count in (("sent", bus.sent), ("received", bus.received), ("dropped", bus.dropped)):
+            messages.add_metric([outcome], count)
+        yield messages
+        yield CounterMetricFamily(
+            "legato_events_followed", "Events that other servers appended and this one passed on.", counts.followed
+        )
+        yield CounterMetricFamily(
+            "legato_batches_decided_again",
+            "Batches that were decided once more because another server had written meanwhile.",
+            counts.decided_again,
         )
 
     def _of_the_sessions(self) -> Iterator[Metric]:

@@ -37,7 +37,7 @@ from legato.store.sessions import (
     admit_sessions,
     end_expired_sessions,
     end_sessions,
-    release_every_session,
+    release_lost_sessions,
     release_sessions,
 )
 
@@ -91,6 +91,7 @@ class Desk:
         ids: IdSource,
         max_per_user: int = MAX_SESSIONS_PER_USER,
         resumable_seconds: float = RESUMABLE_SECONDS,
+        node: str = "",
     ) -> None:
         self._log = log
         self._authenticator = authenticator
@@ -99,6 +100,7 @@ class Desk:
         self._ids = ids
         self._max_per_user = max_per_user
         self._resumable = resumable_seconds
+        self._node = node
         self._queue: deque[_Arrival] = deque()  # one for each socket at most
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,9 +109,9 @@ class Desk:
         registry.on_released = self._wake.set
 
     async def start(self) -> None:
-        """Opens the desk. Whoever was connected when the server last stopped is away."""
+        """Opens the desk. Whoever was connected to a server that is no more is away."""
         until = self._clock.now() + self._resumable
-        await self._log.transact(lambda database: release_every_session(database, until))
+        await self._log.transact(lambda database: release_lost_sessions(database, until))
         self._run(self._work(), "session desk")
 
     async def close(self) -> None:
@@ -118,7 +120,7 @@ class Desk:
         until = self._clock.now() + self._resumable
         try:
             if released:
-                await self._log.transact(lambda database: release_sessions(database, released, until))
+                await self._log.transact(lambda database: release_sessions(database, released, until, self._node))
         except Exception:  # the next start writes down the same
             log.exception("%d sessions could not be released", len(released))
         for task in self._tasks:
@@ -207,7 +209,7 @@ class Desk:
         admissions = [Admission(arrival.session_id, self._fresh(arrival, now)) for arrival in batch]
 
         def write(database: Database) -> list[StoredSession | Denial]:
-            release_sessions(database, released, now + self._resumable)
+            release_sessions(database, released, now + self._resumable, self._node)
             return admit_sessions(database, admissions, max_per_user=self._max_per_user)
 
         return await self._log.transact(write) if batch or released else []
@@ -221,7 +223,7 @@ class Desk:
         """
         until = self._clock.now() + self._resumable
         try:
-            await self._log.transact(lambda database: release_sessions(database, released, until))
+            await self._log.transact(lambda database: release_sessions(database, released, until, self._node))
         except Exception as error:
             self._registry.give_back_released(released)
             await asyncio.sleep(RETRY_SECONDS)
@@ -243,6 +245,7 @@ class Desk:
             session_version=handshake.session_version,
             properties=handshake.properties,
             created_at=now,
+            node=self._node,
         )
 
     def _answer(self, arrival: _Arrival, outcome: StoredSession | Denial) -> None:

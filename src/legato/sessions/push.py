@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from sqlalchemy import Connection
+
 from legato.events import Event
 from legato.events.moment import Clock, iso
 from legato.events.refusal import Overloaded
 from legato.log import Delivery, Log
 from legato.store.devices import Device, devices_of_users
+from legato.store.sessions import connected_elsewhere
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +26,20 @@ MAX_WAITING: Final = 1024
 GATHER_SECONDS: Final = 0.1
 
 
+def _devices(connection: Connection, absent: set[str], node: str) -> dict[str, list[Device]]:
+    """The devices of those who are not connected at any other node either."""
+    found = devices_of_users(connection, absent)
+    for user in connected_elsewhere(connection, found.keys(), node) if found else ():
+        del found[user]
+    return found
+
+
 class Push:
     """A tap: for every event that wakes, the devices of its audience of whom nobody is connected."""
 
-    def __init__(self, log_: Log, clock: Clock, is_connected: Callable[[str], bool]) -> None:
+    def __init__(self, log_: Log, clock: Clock, is_connected: Callable[[str], bool], node: str = "") -> None:
         self._log = log_
+        self._node = node
         self._clock = clock
         self._is_connected = is_connected
         self._waiting: deque[tuple[Event, tuple[str, ...]]] = deque(maxlen=MAX_WAITING)
@@ -48,7 +60,7 @@ class Push:
     def _hear(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             event = delivery.event
-            if not delivery.entry.wakes:
+            if delivery.is_remote or not delivery.entry.wakes:
                 continue
             # An invitation wakes who is invited; a message everybody but its author.
             reached = (event.user.id,) if event.author and event.user else delivery.audience
@@ -67,7 +79,7 @@ class Push:
             if not absent:
                 continue
             try:
-                devices = await self._log.read(partial(devices_of_users, user_ids=absent))
+                devices = await self._log.read(partial(_devices, absent=absent, node=self._node))
                 for event, reached in batch if devices else ():
                     writer = event.author.user if event.author else event.user
                     for user in reached:

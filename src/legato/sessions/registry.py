@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection
-
 from legato.auth import Principal
 from legato.events import Effect
 from legato.log import Delivery, Log
@@ -15,7 +13,8 @@ from legato.sessions.fanout import Bundle, Outgoing, Render, plan
 from legato.sessions.resume import CatchUp
 from legato.sessions.ring import Ring
 from legato.sessions.session import Pace, Session
-from legato.store.sessions import end_sessions, end_sessions_of, find_session, last_commit
+from legato.store.heads import SessionRefreshed, announce
+from legato.store.sessions import end_session, end_sessions_of_application, end_sessions_of_user
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +58,10 @@ class Registry:
         """Whether any client of the user is."""
         return user_id in self._live or user_id in self._behind
 
-    async def start(self) -> None:
-        """Taps the log and finds out where it is."""
+    def start(self) -> None:
+        """Taps the log, which must be running."""
         self._log.tap(self.deliver)
-        self._ring.begin(await self._log.read(last_commit))
+        self._ring.begin(self._log.head)
 
     # -- the tap -----------------------------------------------------------------------------------------------------
 
@@ -219,32 +218,62 @@ class Registry:
 
     # -- what others ask for -----------------------------------------------------------------------------------------
 
-    def refresh(self, session_id: str, principal: Principal) -> None:
+    async def refresh(self, session_id: str, principal: Principal) -> None:
         """The session's client has a new token. Nothing happens when nobody is connected, or to somebody else's."""
-        session = self._sessions.get(session_id)
-        user = principal.user
-        if session is not None and user is not None and user.id == session.user_id:
-            session.renew(principal.expires_at)
+        if principal.user is None:
+            return
+        change = SessionRefreshed(session_id, principal.user.id, principal.expires_at)
+        if session_id not in self._sessions and self._log.has_others:
+            await self._log.transact(lambda connection: announce(connection, change))
+        else:
+            self.refreshed(change)
+
+    def refreshed(self, change: SessionRefreshed) -> None:
+        """A session's client has a new token, if it is connected here."""
+        session = self._sessions.get(change.session_id)
+        if session is not None and change.user_id == session.user_id:
+            session.renew(change.expires_at)
             session.connection.reschedule()
 
     async def terminate(self, session_id: str, reason: str) -> bool:
         """Ends a session for good: ``session:terminated``, DISCONNECT. False when there is no such session."""
-        existed = await self._log.transact(lambda connection: _end_one(connection, session_id))
-        self.terminations += 1
-        self._terminate([session for session in (self._sessions.get(session_id),) if session is not None], reason)
+        existed = await self._log.transact(lambda connection: end_session(connection, session_id, reason))
+        self.ended([session_id], reason)
         return existed
 
-    async def terminate_user(self, user_id: str, application_id: str, reason: str) -> None:
+    async def terminate_user(self, user_id: str, reason: str) -> None:
         """Ends every session of a user."""
-        await self._log.transact(lambda connection: end_sessions_of(connection, application_id, user_id))
+        await self._log.transact(lambda connection: end_sessions_of_user(connection, user_id, reason))
         self.terminations += 1
         self._terminate([one for one in self._sessions.values() if one.user_id == user_id], reason)
 
     async def terminate_application(self, application_id: str, reason: str) -> None:
         """Ends every session of an application: it was deleted, or its key was rotated."""
-        await self._log.transact(lambda connection: end_sessions_of(connection, application_id))
+        await self._log.transact(lambda connection: end_sessions_of_application(connection, application_id))
+        self.ended_with(application_id, reason)
+
+    def ended_with(self, application_id: str, reason: str) -> None:
+        """The application was deleted, or its key was rotated: nobody who is connected here can stay."""
         self.terminations += 1
         self._terminate([one for one in self._sessions.values() if one.application_id == application_id], reason)
+
+    def ended(self, session_ids: Iterable[str], reason: str) -> None:
+        """These sessions are over; whoever is connected to them here is told."""
+        self.terminations += 1
+        self._terminate([self._sessions[one] for one in session_ids if one in self._sessions], reason)
+
+    def moved(self, session_ids: Iterable[str]) -> None:
+        """Clients have connected to these sessions at another node: connections here are left over."""
+        for session in [self._sessions[one] for one in session_ids if one in self._sessions]:
+            self.detach(session)
+            session.connection.close("another node has its session")
+
+    def begin_anew(self) -> None:
+        """What was missed cannot be told one after the other: everybody is cut, and resumes from the log."""
+        self.terminations += 1
+        self._ring.restart(self._log.head)
+        for session in list(self._sessions.values()):
+            session.connection.cut("this node has lost its place in the log")
 
     def end(self, session: Session) -> None:
         """The session's row is gone: nobody can resume it, and nobody who has resumed it meanwhile can go on."""
@@ -274,9 +303,3 @@ def _remove(index: dict[str, tuple[Session, ...]], session: Session) -> None:
         index[session.user_id] = rest
     else:
         index.pop(session.user_id, None)
-
-
-def _end_one(connection: Connection, session_id: str) -> bool:
-    existed = find_session(connection, session_id) is not None
-    end_sessions(connection, [session_id])
-    return existed

@@ -53,17 +53,27 @@ class CatchUp:
         self._parked: set[Session] = set()  # for their clients to read
         self._frames: OrderedDict[tuple[int, Dialect], bytes] = OrderedDict()
         self._deleted: dict[tuple[str, int], str] = {}  # since the log was last read, which may have come too early
+        self._ahead: set[Session] = set()  # of what this node has followed
         self._reader: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
 
     def begin(self, session: Session, after: int) -> None:
-        """Sends ``session`` what it missed since commit ``after``. If that is little, before this returns."""
-        session.cursor = min(after, self._ring.head)
-        self.proceed(session)
+        """Sends ``session`` what it missed since commit ``after``. If that is little, before this returns.
+
+        A client that another node has told more than this one knows yet waits until this one knows it too.
+        """
+        session.cursor = after
+        if after <= self._ring.head:
+            self.proceed(session)
+        else:
+            self._ahead.add(session)
+            if self._following is None:
+                self._following = asyncio.create_task(self._follow(), name="sessions ahead")
 
     def proceed(self, session: Session) -> None:
         """The next step of ``session``; nothing when it is not catching up."""
         self._parked.discard(session)
-        if session.pace is not Pace.CATCHING_UP or session in self._asked:
+        if session.pace is not Pace.CATCHING_UP or session in self._asked or session in self._ahead:
             return
         if session.connection.transport.buffered() > PAGE_BYTES:
             self._parked.add(session)
@@ -88,10 +98,26 @@ class CatchUp:
 
     async def close(self) -> None:
         """Stops reading."""
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+        tasks = [task for task in (self._reader, self._following) if task is not None]
+        self._reader = self._following = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while self._ahead:
+            sessions = list(self._ahead)
+            try:
+                await self._log.follow()
+            except Exception:  # the database does not answer; these clients have to try again
+                log.exception("where %d sessions have been could not be found", len(sessions))
+                for session in sessions:
+                    session.connection.cut("where it has been could not be found")
+            self._ahead.difference_update(sessions)
+            for session in sessions:
+                session.cursor = min(session.cursor, self._ring.head)  # further than any node has been it cannot be
+                self.proceed(session)
+        self._following = None
 
     def _send_ring(self, session: Session) -> None:
         missed = self._ring.missed(session.user_id, session.cursor)

@@ -35,6 +35,13 @@ class Ring:
         self.floor = head if first is None else first - 1
         self.head = max(self.head, head)
 
+    def restart(self, head: int) -> None:
+        """Nothing is known of what came before commit ``head``."""
+        self._outgoing.clear()
+        self._unweighed.clear()
+        self._weight = 0
+        self.floor = self.head = head
+
     def push(self, outgoing: Outgoing, commit: int) -> None:
         """The next event. ``trim`` is to follow when it has been rendered."""
         self._outgoing.append(outgoing)

@@ -73,14 +73,18 @@ class Sessions:
         ids: IdSource | None = None,
         steady: Callable[[], float] = time.monotonic,
         settings: Settings | None = None,
+        node: str = "",
     ) -> None:
-        """``render`` is ``legato.dialects.for_socket``; ``steady`` a clock in seconds that is never set."""
+        """``render`` is ``legato.dialects.for_socket``; ``steady`` a clock in seconds that is never set.
+
+        ``node`` names this process among those that share the database.
+        """
         settings = settings or Settings()
         self.clock = clock or SystemClock()
         self.ids = ids or RandomIds()
         self.registry = Registry(log, render)
         self.token_grace = settings.token_grace_seconds
-        self._push = Push(log, self.clock, self.registry.is_connected)
+        self._push = Push(log, self.clock, self.registry.is_connected, node)
         self.endpoint = Endpoint(self._connection, ids=self.ids, now=steady, limits=settings.limits)
         self.websocket_class: type[WebSocket] = websocket_class(self.endpoint)
         self._desk = Desk(
@@ -91,6 +95,7 @@ class Sessions:
             ids=self.ids,
             max_per_user=settings.max_sessions_per_user,
             resumable_seconds=settings.resumable_seconds,
+            node=node,
         )
         self._polling = PollingEndpoint(self.endpoint)
         self._asgi = AsgiEndpoint(self.endpoint)
@@ -100,7 +105,7 @@ class Sessions:
 
     async def start(self) -> None:
         """Taps the log, which must be running, and lets clients in."""
-        await self.registry.start()
+        self.registry.start()
         await self._desk.start()
         self._push.start()
         self._tick()

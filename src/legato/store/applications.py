@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Table, bindparam, delete, func, insert, 
 
 from legato.events.envelope import JsonObject
 from legato.store.endpoints import set_application_endpoint
+from legato.store.heads import ApplicationChanged, announce
 from legato.store.lanes import forget_stream
 from legato.store.schema import (
     applications,
@@ -50,6 +51,7 @@ def insert_application(connection: Connection, application: Application) -> None
     """Adds an application, with the endpoint of its webhooks. Names need not be unique."""
     connection.execute(insert(applications).values(msgspec.structs.asdict(application)))
     set_application_endpoint(connection, application.id, application.capabilities, application.created_at)
+    announce(connection, ApplicationChanged(application.id))
 
 
 def read_application(connection: Connection, application_id: str) -> Application | None:
@@ -99,6 +101,8 @@ def replace_application(
     changed = msgspec.structs.asdict(after)
     connection.execute(update(applications).where(applications.c.id == application_id).values(changed))
     set_application_endpoint(connection, application_id, capabilities, now)
+    void = None if after.key_version == before.key_version else "key rotated"
+    announce(connection, ApplicationChanged(application_id, void))
     return before, after
 
 
@@ -110,7 +114,10 @@ def delete_application(connection: Connection, application_id: str) -> bool:
     connection.execute(delete(endpoints).where(endpoints.c.application_id == application_id))
     connection.execute(delete(stream_events).where(stream_events.c.application_id == application_id))
     forget_stream(connection, application_id)
-    return connection.execute(delete(applications).where(applications.c.id == application_id)).rowcount > 0
+    found = connection.execute(delete(applications).where(applications.c.id == application_id)).rowcount > 0
+    if found:
+        announce(connection, ApplicationChanged(application_id, "deleted"))
+    return found
 
 
 def purge_orphans(connection: Connection, limit: int = PURGE_ROWS) -> int:

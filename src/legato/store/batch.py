@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, insert, select, update
 
 from legato.conversations import Conversation, Member, NewMark, without_echo
 from legato.events.envelope import Event, decode_event, encode_event
 from legato.store.endpoints import set_callback
+from legato.store.heads import ConversationChanged, Heads, announce, heads_after, take_commits
 from legato.store.idempotency import NewAnswer, keep_answers
 from legato.store.lanes import Step, append_to_streams, move_lanes
 from legato.store.rows import conversation_row, event_row, member_row
-from legato.store.schema import conversations, counters, events, members, receipts
-
-COMMIT_COUNTER = "commit"
+from legato.store.schema import conversations, events, members, receipts
 
 
 class StaleStateError(Exception):
@@ -52,6 +51,7 @@ class Batch:
     echoes: list[tuple[str, Collection[int]]] = field(default_factory=list)  # of this conversation, these events
     answers: list[NewAnswer] = field(default_factory=list)
     works: list[Callable[[Connection], None]] = field(default_factory=list)
+    notice: tuple[str, str] | None = None  # for the other nodes (``take_commits``)
 
     @property
     def is_empty(self) -> bool:
@@ -59,13 +59,19 @@ class Batch:
         return not (self.heads or self.unlogged or self.answers or self.works)
 
 
-def commit_batch(connection: Connection, batch: Batch) -> int:
-    """Stores ``batch`` within the caller's transaction.
+class Committed(NamedTuple):
+    """The commit number of a batch's first event (the others follow by one), and where the database was after it."""
 
-    Returns the commit number of the batch's first event; the others follow by one. Raises StaleStateError when a
-    conversation is no longer where the batch was decided.
+    first: int
+    heads: Heads
+
+
+def commit_batch(connection: Connection, held: Heads, batch: Batch) -> Committed:
+    """Stores ``batch`` within the caller's transaction, which has locked the heads and found them at ``held``.
+
+    Raises StaleStateError when a conversation is not where the batch was decided.
     """
-    first = _number(connection, len(batch.events)) if batch.events else 0
+    first = take_commits(connection, held, len(batch.events), batch.notice) if batch.events else 0
     _store_heads(connection, batch, first)
     if batch.events:
         rows = [event_row(event, first + place, batch.now) for place, event in enumerate(batch.events)]
@@ -86,15 +92,9 @@ def commit_batch(connection: Connection, batch: Batch) -> int:
     _store_webhooks(connection, batch)
     for work in batch.works:
         work(connection)
-    return first
-
-
-def _number(connection: Connection, count: int) -> int:
-    """Takes ``count`` commit numbers; the first of them. The counter's row lock orders writers of several nodes."""
-    if connection.execute(_STEP_COUNTER, {"b_count": count}).rowcount == 0:
-        connection.execute(_INSERT_COUNTER, {"name": COMMIT_COUNTER, "value": count})
-    last: int = connection.execute(_READ_COUNTER).scalar_one()
-    return last - count + 1
+    silent = [key for key, head in batch.heads.items() if head.after.sequence == head.before.sequence]
+    announce(connection, *map(ConversationChanged, silent))
+    return Committed(first, heads_after(connection, held, len(batch.events)))
 
 
 def _store_heads(connection: Connection, batch: Batch, first: int) -> None:
@@ -175,11 +175,6 @@ def _mark_row(mark: NewMark) -> dict[str, Any]:
     }
 
 
-_STEP_COUNTER = (
-    update(counters).where(counters.c.name == COMMIT_COUNTER).values(value=counters.c.value + bindparam("b_count"))
-)
-_READ_COUNTER = select(counters.c.value).where(counters.c.name == COMMIT_COUNTER)
-_INSERT_COUNTER = insert(counters)
 _INSERT_EVENT = insert(events)
 _INSERT_RECEIPT = insert(receipts)
 _MOVE_HEAD = (

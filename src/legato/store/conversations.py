@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -26,6 +27,29 @@ def load_conversations(connection: Connection, ids: Collection[str]) -> dict[str
     ):
         found[member.conversation_id][member.id] = member_of(member)
     return {row.id: conversation_of(row, found[row.id], audience_of(found[row.id])) for row in rows}
+
+
+class Span(NamedTuple):
+    """A membership: the user heard the events from ``since`` to ``until``, both included; None: to this day."""
+
+    user_id: str
+    since: int
+    until: int | None
+
+    def hears(self, event_id: int) -> bool:
+        """Whether the event was heard."""
+        return self.since <= event_id and (self.until is None or event_id <= self.until)
+
+
+def load_spans(connection: Connection, ids: Collection[str]) -> dict[str, list[Span]]:
+    """Every membership there ever was in these conversations, oldest first."""
+    found: dict[str, list[Span]] = {key: [] for key in ids}
+    query = select(members.c.conversation_id, members.c.user_id, members.c.since, members.c.until)
+    for row in connection.execute(
+        query.where(members.c.conversation_id.in_(ids)).order_by(members.c.conversation_id, members.c.since)
+    ):
+        found[row.conversation_id].append(Span(row.user_id, row.since, row.until))
+    return found
 
 
 def name_owner(connection: Connection, application_id: str, name: str) -> str | None:

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from legato.events.envelope import JsonObject
+from legato.store.heads import EndpointChanged, announce
 from legato.store.schema import endpoints
 
 State = Literal["active", "paused", "disabled"]
@@ -113,6 +114,7 @@ def _set(connection: Connection, now: float, *, id: str, url: str | None, **fiel
     if url is None:
         remove_endpoint(connection, id)
         return
+    announce(connection, EndpointChanged(id))
     before = read_endpoint(connection, id)
     if before is None:
         secret = secrets.token_bytes(SECRET_BYTES)
@@ -127,7 +129,8 @@ def _set(connection: Connection, now: float, *, id: str, url: str | None, **fiel
 
 def remove_endpoint(connection: Connection, endpoint_id: str) -> None:
     """The endpoint is no more; what waited for it is dropped by ``legato.store.lanes.remove_orphans``."""
-    connection.execute(delete(endpoints).where(endpoints.c.id == endpoint_id))
+    if connection.execute(delete(endpoints).where(endpoints.c.id == endpoint_id)).rowcount:
+        announce(connection, EndpointChanged(endpoint_id))
 
 
 def read_endpoint(connection: Connection, endpoint_id: str) -> Endpoint | None:
@@ -151,6 +154,8 @@ def new_endpoints(connection: Connection, since: float) -> list[str]:
 
 def change_endpoint(connection: Connection, endpoint_id: str, **changes: Any) -> bool:
     """Sets columns of an endpoint; False when there is none."""
+    if "updated_at" in changes:  # else it is only how the endpoint fares
+        announce(connection, EndpointChanged(endpoint_id))
     statement = update(endpoints).where(endpoints.c.id == endpoint_id).values(changes)
     return connection.execute(statement).rowcount > 0
 

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
 
-from legato.store.files import StorageFull
-from legato.store.hold import Hold
+from legato.store.heads import Heads, lock_heads
 from legato.store.migrate import upgrade
+from legato.store.turn import Behind, take_turn, telling_full
 
 T = TypeVar("T")
 
@@ -27,62 +26,85 @@ READERS = 4
 # Pages between checkpoints: at 4,000 (16 MB) a burst of appends is not interrupted by copying the WAL back.
 WAL_AUTOCHECKPOINT = 4000
 BUSY_TIMEOUT_MS = 10_000
+# So long a node that stands still, or whose machine is gone, in the middle of a transaction holds up all the others.
+_OF_WRITERS = (
+    "-c idle_in_transaction_session_timeout=5s -c lock_timeout=15s "
+    "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=2 -c tcp_user_timeout=10000"
+)
 
 
 class Store:
     """The database. ``write`` and ``read`` take a function of a Connection and give its result."""
 
-    def __init__(self, url: str, *, readers: int = READERS, alone: bool = False) -> None:
-        """``alone`` is for a server: on PostgreSQL nobody else who says so has the database (``legato.store.hold``)."""
+    def __init__(self, url: str, *, readers: int = READERS) -> None:
         self.url = url
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self._writing = _engine(url, pool_size=1)
-        self._hold = Hold(self._writing) if alone and not self.is_sqlite else None
         self._reading = _engine(url, pool_size=readers, read_only=True)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="legato-write")
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="legato-read")
+        self._beating: Engine | None = None  # made when it is first needed
+        self._beater = ThreadPoolExecutor(1, thread_name_prefix="legato-beat")
 
     async def open(self) -> None:
-        """Brings the schema up to date.
-
-        Raises AnotherServerError, or what the driver raises when the database cannot be opened.
-        """
+        """Brings the schema up to date. Raises what the driver raises when the database cannot be opened."""
         await self._run(self._writer, lambda: upgrade(self._writing))
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """``work`` in a transaction of its own, durable when this returns; whatever it raises undoes all of it.
+        """``work`` in a transaction of its own, after everybody else's, durable when this returns.
 
-        Raises StorageFull when there is no room on the disk, AnotherServerError when the database is no longer ours.
+        Whatever it raises undoes all of it. Raises StorageFull when there is no room on the disk.
         """
         return await self._run(self._writer, lambda: self._transaction(work))
+
+    async def turn(self, known: Heads, work: Callable[[Connection, Heads], T]) -> T | Behind:
+        """The same, if nobody has written anything since the heads were at ``known``.
+
+        Otherwise ``work`` is not done and the transaction stays open: what is new is in the Behind, and so is the way
+        to end it, which has to be gone.
+        """
+        taken = await self._run(self._writer, lambda: take_turn(self._writing, known, work))
+        if isinstance(taken, Behind):
+            taken.thread = self._writer
+        return taken
+
+    async def glance(self, work: Callable[[Connection], T]) -> T:
+        """``work`` on the writing connection, for who writes: nobody else uses that one, and it waits for nobody."""
+        return await self._run(self._writer, lambda: self._glance(work))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """``work`` on a reading connection: one consistent view of what was committed before it."""
         return await self._run(self._readers, lambda: self._view(work))
 
-    async def confirm(self) -> None:
-        """Raises AnotherServerError, as a write would, when the database is no longer ours."""
-        if self._hold is not None:
-            await self.write(lambda connection: connection.exec_driver_sql("SELECT 1").close())
+    async def beat(self, work: Callable[[Connection], T]) -> T:
+        """``work`` in a transaction that waits for no other writer: a few rows that only this process changes."""
+        return await self._run(self._beater, lambda: self._beat(work))
 
     async def close(self) -> None:
         """Waits for what runs, then lets go of the database."""
-        for pool in (self._readers, self._writer):
+        for pool in (self._readers, self._writer, self._beater):
             await asyncio.to_thread(pool.shutdown)
-        self._reading.dispose()
-        self._writing.dispose()
+        for engine in (self._reading, self._writing, self._beating):
+            if engine is not None:
+                engine.dispose()
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
-        try:
-            with self._writing.begin() as connection:
-                return work(connection)
-        except OperationalError as error:
-            if _says_full(error):
-                raise StorageFull from error
-            raise
+        with telling_full(), self._writing.begin() as connection:
+            lock_heads(connection)
+            return work(connection)
+
+    def _glance(self, work: Callable[[Connection], T]) -> T:
+        with self._writing.connect() as connection:
+            return work(connection)
 
     def _view(self, work: Callable[[Connection], T]) -> T:
         with self._reading.connect() as connection:
+            return work(connection)
+
+    def _beat(self, work: Callable[[Connection], T]) -> T:
+        if self._beating is None:
+            self._beating = _engine(self.url, pool_size=1)
+        with self._beating.begin() as connection:
             return work(connection)
 
     @staticmethod
@@ -90,26 +112,19 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
 
 
-def _says_full(error: OperationalError) -> bool:
-    """Whether the store had no room: SQLITE_FULL, or PostgreSQL's disk_full (53100)."""
-    return (
-        getattr(error.orig, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(error.orig, "sqlstate", "") == "53100"
-    )
-
-
 def _engine(url: str, *, pool_size: int, read_only: bool = False) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
         # psycopg 3: what it sends as text and what it prepares needs no tuning here.
         parsed = parsed.set(drivername="postgresql+psycopg")
-        level = "REPEATABLE READ" if read_only else "READ COMMITTED"
         return create_engine(
             parsed,
             pool_size=pool_size,
             max_overflow=0,
-            isolation_level=level,
+            isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
             pool_pre_ping=read_only,
             hide_parameters=True,
+            connect_args={} if read_only else {"options": _OF_WRITERS},
         )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)

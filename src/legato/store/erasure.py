@@ -9,7 +9,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from legato.events.envelope import Author, Event, Person, encode_event
 from legato.store.rows import stored_event_of
-from legato.store.schema import devices, erasures, events, members, sessions, users
+from legato.store.schema import devices, erasures, events, members, users
+from legato.store.sessions import end_sessions_of_user
 
 # Events looked through per transaction, so that nobody waits long behind it.
 ERASURE_STEP = 500
@@ -22,7 +23,7 @@ def delete_user(connection: Connection, user_id: str, now: float) -> bool:
     found = connection.execute(delete(users).where(users.c.id == user_id)).rowcount > 0
     if found:
         connection.execute(delete(devices).where(devices.c.user_id == user_id))
-        connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+        end_sessions_of_user(connection, user_id, "user deleted")
         connection.execute(insert(erasures).values(user_id=user_id, created_at=now))
     return found
 

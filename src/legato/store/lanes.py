@@ -40,6 +40,7 @@ from legato.store.schema import (
     endpoints,
     events,
     lanes,
+    nodes,
     stream_events,
 )
 
@@ -229,9 +230,9 @@ def save_progress(connection: Connection, node: str, progress: Collection[Progre
 
 
 def release_leases(connection: Connection, node: str | None = None) -> None:
-    """Ends the leases of ``node``, or all of them: whoever had them is gone."""
-    statement = update(lanes).where(lanes.c.leased_by.is_not(None)).values(leased_by=None, leased_until=0.0)
-    connection.execute(statement if node is None else statement.where(lanes.c.leased_by == node))
+    """Ends the leases of ``node``, or (None) those of nodes that are there no longer."""
+    gone = lanes.c.leased_by.not_in(select(nodes.c.id)) if node is None else lanes.c.leased_by == node
+    connection.execute(update(lanes).where(gone).values(leased_by=None, leased_until=0.0))
 
 
 def waiting_events(connection: Connection, lease: Lease, after: int, limit: int) -> tuple[int, list[Waiting]]:

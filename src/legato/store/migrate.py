@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
@@ -10,6 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+# "lega", "to": two numbers of our own among a database's advisory locks.
+LOCK: Final = (0x6C656761, 0x746F)
 _HERE = Path(__file__).parent / "migrations"
 
 
@@ -21,9 +24,14 @@ class NewerDatabaseError(Exception):
 
 
 def upgrade(engine: Engine) -> None:
-    """Brings the database to the newest revision; nothing happens when it is there. Raises NewerDatabaseError."""
+    """Brings the database to the newest revision; nothing happens when it is there. Raises NewerDatabaseError.
+
+    Of nodes that start together one does it, and the others wait.
+    """
     config = _config()
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s, %s)", LOCK)
         current = MigrationContext.configure(connection).get_current_revision()
         if not is_known(current):
             raise NewerDatabaseError(str(current))

@@ -122,6 +122,7 @@ sessions = Table(
     Column("properties", Json, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double),  # set while nobody is connected: until when it can be resumed
+    Column("node", String),  # where somebody is connected
     Index(None, "user_id"),
     Index(None, "application_id"),
     Index(None, "expires_at"),
@@ -200,6 +201,8 @@ events = Table(
     Column("payload", LargeBinary, nullable=False),  # the Event as JSON
     sqlite_with_rowid=False,
 )
+# What other nodes have committed is read in this order; SQLite has no other nodes.
+Index("ix_events_commit_no", events.c.commit_no).ddl_if(dialect="postgresql")
 
 receipts = Table(
     "receipts",
@@ -219,6 +222,14 @@ snapshots = Table(
     Column("conversation_id", String, primary_key=True),
     Column("sequence", BigInteger, nullable=False),  # the state after this event
     Column("state", LargeBinary, nullable=False),
+)
+
+heads = Table(
+    "heads",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1; whoever writes locks this row first
+    Column("commit_no", BigInteger, nullable=False),  # of the last event of the last batch
+    Column("change_no", BigInteger, nullable=False),  # of the last row of ``changes``
 )
 
 counters = Table(
@@ -245,6 +256,35 @@ idempotency = Table(
     Column("created_at", Double, nullable=False),
     Index(None, "created_at"),
     sqlite_with_rowid=False,
+)
+
+# -- several nodes ---------------------------------------------------------------------------------------------------
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", String, primary_key=True),  # of one process, from its start to its end
+    Column("name", String, nullable=False),  # for people
+    Column("started_at", Double, nullable=False),
+    Column("leased_until", Double, nullable=False),  # by the database's clock; after that the node is taken for dead
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("payload", LargeBinary, nullable=False),  # a Change as JSON
+    Column("created_at", Double, nullable=False),
+    Index(None, "created_at"),
+)
+
+bus_messages = Table(
+    "bus_messages",
+    metadata,
+    Column("id", String, primary_key=True),  # what one node tells another that is too long for NOTIFY
+    Column("payload", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index(None, "created_at"),
 )
 
 # -- files -----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Sessions as rows: what lasts of a client while it is away, and over a restart of the server.
 
 A row is made before the client is told of its session, and holds what only the first handshake says. ``expires_at`` is
-set while nobody is connected. Every function here runs in the writer, a batch at a time.
+set while nobody is connected, ``node`` while somebody is. Every function here runs in the writer, a batch at a time.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import enum
 from collections.abc import Collection, Sequence
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
-from legato.store.batch import COMMIT_COUNTER
-from legato.store.schema import counters, sessions, users
+from legato.store.heads import SessionsEnded, SessionsMoved, announce
+from legato.store.schema import nodes, sessions, users
 
 
 class StoredSession(msgspec.Struct, frozen=True):
@@ -27,12 +27,13 @@ class StoredSession(msgspec.Struct, frozen=True):
     properties: dict[str, str]
     created_at: float
     expires_at: float | None = None
+    node: str | None = None
 
 
 class Admission(msgspec.Struct, frozen=True):
     """A login that has a valid token. ``session_id`` is the session to resume, empty for a new one.
 
-    ``fresh`` is the row to make in the latter case.
+    ``fresh`` is the row to make in the latter case, and says where the client is in either.
     """
 
     session_id: str
@@ -78,25 +79,44 @@ def admit_sessions(
             outcomes.append(new)
     if made:
         connection.execute(insert(sessions), [msgspec.structs.asdict(session) for session in made])
-    resumed = [
-        {"b_id": one.id}
-        for admission, one in zip(admissions, outcomes, strict=True)
-        if admission.session_id and isinstance(one, StoredSession) and one.expires_at is not None
-    ]
-    if resumed:
-        connection.execute(_CONNECTED, resumed)
+    _note_where(connection, admissions, outcomes)
     return outcomes
 
 
-def release_sessions(connection: Connection, ids: Sequence[str], expires_at: float) -> None:
-    """Nobody is connected to these any more: they can be resumed until ``expires_at``."""
+def _note_where(
+    connection: Connection, admissions: Sequence[Admission], outcomes: Sequence[StoredSession | Denial]
+) -> None:
+    """Sessions that were resumed are where their clients are now, and nowhere else."""
+    here: list[dict[str, str | None]] = []
+    moved: dict[str, list[str]] = {}
+    for admission, one in zip(admissions, outcomes, strict=True):
+        node = admission.fresh.node
+        if not admission.session_id or isinstance(one, Denial):
+            continue
+        if one.expires_at is not None or one.node != node:
+            here.append({"b_id": one.id, "b_node": node})
+        if one.expires_at is None and one.node is not None and one.node != node:
+            moved.setdefault(node or "", []).append(one.id)
+    if here:
+        connection.execute(_CONNECTED, here)
+    announce(connection, *(SessionsMoved(ids, node) for node, ids in moved.items()))
+
+
+def release_sessions(connection: Connection, ids: Sequence[str], expires_at: float, node: str) -> None:
+    """Nobody is connected to these at ``node`` any more: they can be resumed until ``expires_at``.
+
+    One that somebody has connected to at another node stays as it is.
+    """
     if ids:
-        connection.execute(_RELEASED, [{"b_id": one, "b_expires_at": expires_at} for one in ids])
+        connection.execute(_RELEASED, [{"b_id": one, "b_expires_at": expires_at, "b_node": node} for one in ids])
 
 
-def release_every_session(connection: Connection, expires_at: float) -> None:
-    """For the start of the server: whoever was connected when it stopped, however it stopped, is not any more."""
-    connection.execute(update(sessions).where(sessions.c.expires_at.is_(None)).values(expires_at=expires_at))
+def release_lost_sessions(connection: Connection, expires_at: float) -> None:
+    """Whoever was connected to a node that is there no longer, however it ended, is not any more."""
+    lost = or_(sessions.c.node.is_(None), sessions.c.node.not_in(select(nodes.c.id)))
+    connection.execute(
+        update(sessions).where(sessions.c.expires_at.is_(None), lost).values(expires_at=expires_at, node=None)
+    )
 
 
 def extend_session(connection: Connection, session_id: str, expires_at: float) -> None:
@@ -111,10 +131,39 @@ def end_sessions(connection: Connection, ids: Collection[str]) -> None:
         connection.execute(delete(sessions).where(sessions.c.id.in_(ids)))
 
 
-def end_sessions_of(connection: Connection, application_id: str, user_id: str | None = None) -> None:
-    """Removes every session of an application or, in it, of one user."""
-    statement = delete(sessions).where(sessions.c.application_id == application_id)
-    connection.execute(statement if user_id is None else statement.where(sessions.c.user_id == user_id))
+def end_session(connection: Connection, session_id: str, reason: str) -> bool:
+    """Removes a session wherever somebody is connected to it; False when there is no such session."""
+    found = connection.execute(delete(sessions).where(sessions.c.id == session_id)).rowcount > 0
+    if found:
+        announce(connection, SessionsEnded([session_id], reason))
+    return found
+
+
+def end_sessions_of_user(connection: Connection, user_id: str, reason: str) -> None:
+    """Removes every session of a user, wherever somebody is connected to it."""
+    ended = delete(sessions).where(sessions.c.user_id == user_id).returning(sessions.c.id)
+    ids = list(connection.execute(ended).scalars())
+    if ids:
+        announce(connection, SessionsEnded(ids, reason))
+
+
+def end_sessions_of_application(connection: Connection, application_id: str) -> None:
+    """Removes every session of an application, whose change or end other nodes hear of anyway."""
+    connection.execute(delete(sessions).where(sessions.c.application_id == application_id))
+
+
+def connected_elsewhere(connection: Connection, user_ids: Collection[str], node: str) -> set[str]:
+    """Those of some users who are connected at nodes other than ``node``."""
+    query = select(sessions.c.user_id).where(
+        sessions.c.user_id.in_(user_ids), sessions.c.expires_at.is_(None), sessions.c.node != node
+    )
+    return set(connection.execute(query.distinct()).scalars())
+
+
+def release_sessions_of(connection: Connection, node: str, expires_at: float) -> int:
+    """The node is dead: whoever was connected to it is not any more. How many that were."""
+    lost = update(sessions).where(sessions.c.node == node, sessions.c.expires_at.is_(None))
+    return connection.execute(lost.values(expires_at=expires_at, node=None)).rowcount
 
 
 def end_expired_sessions(connection: Connection, now: float) -> int:
@@ -126,13 +175,6 @@ def find_session(connection: Connection, session_id: str) -> StoredSession | Non
     """A session, connected or away."""
     row = connection.execute(select(sessions).where(sessions.c.id == session_id)).first()
     return None if row is None else stored_session_of(row)
-
-
-def last_commit(connection: Connection) -> int:
-    """The greatest commit number that was given out."""
-    query = select(counters.c.value).where(counters.c.name == COMMIT_COUNTER)
-    value: int | None = connection.execute(query).scalar()
-    return value or 0
 
 
 def stored_session_of(row: Row[tuple[object, ...]]) -> StoredSession:
@@ -160,5 +202,11 @@ def _give_up_oldest(connection: Connection, user_id: str, kept: Collection[str])
     return connection.execute(delete(sessions).where(sessions.c.id == away.scalar_subquery())).rowcount > 0
 
 
-_CONNECTED = update(sessions).where(sessions.c.id == bindparam("b_id")).values(expires_at=None)
-_RELEASED = update(sessions).where(sessions.c.id == bindparam("b_id")).values(expires_at=bindparam("b_expires_at"))
+_CONNECTED = (
+    update(sessions).where(sessions.c.id == bindparam("b_id")).values(expires_at=None, node=bindparam("b_node"))
+)
+_RELEASED = (
+    update(sessions)
+    .where(sessions.c.id == bindparam("b_id"), sessions.c.node == bindparam("b_node"))
+    .values(expires_at=bindparam("b_expires_at"), node=None)
+)

@@ -91,6 +91,7 @@ class Dispatcher:
         self._loop: asyncio.Task[None] | None = None
         self._runners: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._leasing = asyncio.Lock()
         self.delivered = self.failed = self.dead = 0  # events and attempts, since the start
         self._listeners: list[Callable[[Sequence[Progress]], None]] = []
 
@@ -104,7 +105,7 @@ class Dispatcher:
         self._listeners.append(listener)
 
     async def start(self) -> None:
-        """Begins to send. One server at a time has a database, so every lease is a leftover of the one before."""
+        """Begins to send. Leases of nodes that are no more are leftovers; those of others are theirs."""
         await self._write(release_leases)
         self._ledger.start()
         self._loop = asyncio.create_task(self._run(), name="webhooks")
@@ -125,6 +126,16 @@ class Dispatcher:
             await self._write(partial(release_leases, node=self._node))
         except Overloaded:
             log.info("the leases of webhook lanes run out by themselves")
+
+    async def begin_anew(self) -> None:
+        """This node was taken for dead: its lanes are free, and it works on none until it has leased them again."""
+        async with self._leasing:
+            runners = list(self._runners)
+            for runner in runners:
+                runner.cancel()
+            await asyncio.gather(*runners, return_exceptions=True)
+            await self._ledger.forget_progress()
+            self._channels.clear()
 
     def heard(self, ids: set[str]) -> None:
         """Something has happened in these streams: applications' and conversations' ids, most of them no endpoints."""
@@ -157,7 +168,8 @@ class Dispatcher:
                 if now - looked_at >= LOOK_SECONDS:
                     looked_at = now
                     await self._look()
-                await self._lease()
+                async with self._leasing:
+                    await self._lease()
             except Exception:  # the database does not answer, or the log is full: the next look makes up for it
                 log.exception("webhook lanes could not be leased and will be tried again")
                 await asyncio.sleep(LOOK_SECONDS)

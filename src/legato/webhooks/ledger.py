@@ -59,6 +59,7 @@ class Ledger:
         self._room.set()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self._saving = asyncio.Lock()
         self.on_saved: Callable[[list[Progress]], None] = lambda _saved: None
 
     def start(self) -> None:
@@ -92,6 +93,12 @@ class Ledger:
         self._changes.setdefault(endpoint_id, {}).update(changes)
         self._bell.set()
 
+    async def forget_progress(self) -> None:
+        """How far lanes have come counts no longer: others have them. Returns when nothing of it is being saved."""
+        self._progress.clear()
+        async with self._saving:
+            self._progress.clear()
+
     async def room(self) -> None:
         """Returns when more may be sent without running too far ahead of what is written down."""
         await self._room.wait()
@@ -100,7 +107,8 @@ class Ledger:
         while True:
             await self._bell.wait()
             self._bell.clear()
-            await self._save()
+            async with self._saving:
+                await self._save()
             if self._closing and not self._bell.is_set():
                 return
 

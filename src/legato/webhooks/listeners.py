@@ -7,8 +7,7 @@
                                                                             an empty line: still here
     {"end":"the server is stopping"}                                        last: why there are no more
 
-Nothing is kept for a listener and nothing is sent twice: what happens while nobody listens is not told. Where several
-processes share a database, each tells what passes through itself.
+Nothing is kept for a listener and nothing is sent twice: what happens while nobody listens is not told.
 """
 
 from __future__ import annotations
@@ -60,6 +59,11 @@ class Told(Protocol):
     @property
     def entry(self) -> EventType:
         """Its type's entry in the catalogue."""
+        ...
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it happened at another node."""
         ...
 
 

@@ -53,6 +53,10 @@ class Webhooks:
         await self.dispatcher.start()
         self.signals.start()
 
+    async def begin_anew(self) -> None:
+        """This node was taken for dead, and others send what it was to send."""
+        await self.dispatcher.begin_anew()
+
     def begin_to_stop(self) -> None:
         """Ends the listeners: a server that stops would wait for them."""
         self.listeners.close()
@@ -64,10 +68,15 @@ class Webhooks:
         await self._outbound.close()
 
     def hear(self, told: Sequence[Told]) -> None:
-        """The log's tap: whose lanes have moved, signals that pass, and all of it for whoever listens."""
+        """The log's tap: whose lanes have moved, signals that pass, and all of it for whoever listens.
+
+        What another node has committed that node sends, if it can; if not, its lanes are found before long.
+        """
         moved: set[str] = set()
         for each in told:
             event = each.event
+            if each.is_remote:
+                continue
             if event.id is not None and event.conversation_id is not None:
                 moved.update((event.application_id, event.conversation_id))
             elif each.entry.storage is Storage.APPLICATION:

@@ -9,7 +9,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from legato.store.hold import LOCK
 from legato.testing.ca import Authority
 from legato.testing.ports import free_port
 from legato.testing.postgres import Cluster
@@ -78,17 +77,18 @@ def test_databases_are_told_apart(shell: Shell, database_url: str) -> None:
     assert "at revision" in text
 
 
-def test_a_database_that_another_server_has_is_noticed(shell: Shell, postgres: Cluster) -> None:
+def test_the_servers_that_have_the_database_are_named(shell: Shell, postgres: Cluster) -> None:
     shell.set(database_url=postgres.database())
     shell.done("db", "upgrade")
     address = os.environ["LEGATO_DATABASE_URL"].replace("+psycopg", "")
-    with psycopg.connect(address, autocommit=True, application_name="legato on elsewhere") as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", LOCK)
-        (_, well), (level, text) = _found(shell, "database")
-        assert "at revision" in well
-        assert level == "warning"
-        assert text.startswith("legato on elsewhere has it")
-    assert len(_found(shell, "database")) == 1
+    with psycopg.connect(address, autocommit=True) as other:
+        row = "INSERT INTO nodes VALUES (%s, %s, 0, EXTRACT(EPOCH FROM clock_timestamp()) + %s)"
+        other.execute(row, ("1", "first", 60))
+        other.execute(row, ("2", "second", -60))
+    (first, is_there), (second, is_lost) = _found(shell, "nodes")
+    assert (first, is_there) == ("ok", "first is there")
+    assert second == "warning"
+    assert is_lost.startswith("second does not say any more")
 
 
 def test_a_database_that_does_not_answer_is_an_error_without_its_password(shell: Shell) -> None:

@@ -1,0 +1,56 @@
+"""What every bus does, and the one for a node that is alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from legato.bus.messages import Message
+
+
+class Bus(Protocol):
+    """Tells all nodes of an installation something, at most once, in the order of each sender, or not at all."""
+
+    kind: str  # for people and metrics
+    notice: tuple[str, str] | None  # PostgreSQL's own way to say ``Advanced`` (``legato.store.heads.take_commits``)
+    sent: int  # messages, since the start
+    received: int
+    dropped: int  # because too many waited
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether what is said now is likely to be heard."""
+        ...
+
+    def start(self, hear: Callable[[Message], None]) -> None:
+        """Connects, now and whenever the connection is lost, and calls ``hear`` with what other nodes say.
+
+        It is called with ``Advanced`` after each connecting too: something may have been missed.
+        """
+        ...
+
+    def publish(self, message: Message) -> None:
+        """Says it as soon as may be; never waits, and never fails."""
+        ...
+
+    async def close(self) -> None:
+        """Stops."""
+        ...
+
+
+class LocalBus:
+    """Nobody is there to be told."""
+
+    kind = "local"
+    notice: tuple[str, str] | None = None
+    sent = received = dropped = 0
+    is_connected = True
+
+    def start(self, hear: Callable[[Message], None]) -> None:
+        """Nobody says anything."""
+
+    def publish(self, message: Message) -> None:
+        """Nobody hears it."""
+
+    async def close(self) -> None:
+        """Nothing is open."""

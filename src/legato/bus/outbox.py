@@ -1,0 +1,98 @@
+"""What waits to be said: bounded, in order, and sent by one task, over and over again connected."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from legato.bus.messages import Advanced, Message, read, written
+
+log = logging.getLogger(__name__)
+
+# What waits while the bus is away. The oldest give way: heads are found without it, signals are worth nothing late.
+MAX_WAITING: Final = 4_096
+# Between tries to connect: soon at first, for a server that was only restarted.
+FIRST_RETRY_SECONDS: Final = 0.2
+LAST_RETRY_SECONDS: Final = 3.0
+
+
+class ConnectedBus(ABC):
+    """A bus with a connection that may be lost. What differs is ``_converse``."""
+
+    kind = ""
+    notice: tuple[str, str] | None = None
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.sent = self.received = self.dropped = 0
+        self.is_connected = False
+        self._waiting: deque[Message] = deque()
+        self._bell = asyncio.Event()
+        self._hear: Callable[[Message], None] = lambda _message: None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, hear: Callable[[Message], None]) -> None:
+        """See ``Bus``."""
+        self._hear = hear
+        self._task = asyncio.create_task(self._run(), name=f"{self.kind} bus")
+
+    def publish(self, message: Message) -> None:
+        """See ``Bus``."""
+        if len(self._waiting) >= MAX_WAITING:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._waiting.append(message)
+        self._bell.set()
+
+    async def close(self) -> None:
+        """See ``Bus``."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @abstractmethod
+    async def _converse(self) -> None:
+        """Connects, calls ``_connected``, then takes and says things until the connection is lost: whatever raises."""
+
+    def _connected(self) -> None:
+        self.is_connected = True
+        log.info("the %s bus is connected", self.kind)
+        self._hear(Advanced())
+
+    def _take(self, text: str) -> None:
+        try:
+            message = read(self.node, text)
+        except ValueError as error:  # msgspec's are too
+            log.warning("something on the %s bus was not understood: %s", self.kind, error)
+            return
+        if message is not None:
+            self.received += 1
+            self._hear(message)
+
+    async def _next(self) -> list[str]:
+        """What is to be said now, as text; of heads only the last."""
+        while not self._waiting:
+            self._bell.clear()
+            await self._bell.wait()
+        batch, self._waiting = list(self._waiting), deque()
+        heads = [place for place, message in enumerate(batch) if isinstance(message, Advanced)]
+        stale = set(heads[:-1])
+        self.sent += len(batch) - len(stale)
+        return [written(self.node, message) for place, message in enumerate(batch) if place not in stale]
+
+    async def _run(self) -> None:
+        patience = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                await self._converse()
+            except Exception as error:  # whatever the driver raises: its text may name hosts and users
+                if self.is_connected:
+                    log.warning("the %s bus is lost (%s); the log is read instead", self.kind, type(error).__name__)
+                    patience = FIRST_RETRY_SECONDS
+            self.is_connected = False
+            await asyncio.sleep(patience)
+            patience = min(2 * patience, LAST_RETRY_SECONDS)

@@ -1,0 +1,81 @@
+"""A writer's turn: the one transaction in which it learns what others have written, and writes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from legato.store.files import StorageFull
+from legato.store.heads import Heads, News, lock_heads, read_news
+
+T = TypeVar("T")
+
+
+class Behind:
+    """A turn whose owner does not know what others have written: it stays open until ``finish`` or ``abandon``.
+
+    All other writers wait for it meanwhile.
+    """
+
+    def __init__(self, connection: Connection, held: Heads, news: News) -> None:
+        self.news = news
+        self._held = held
+        self._connection = connection
+        self.thread: ThreadPoolExecutor  # the writer's
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """``work`` within the transaction."""
+        return await self._run(lambda: work(self._connection))
+
+    async def finish(self, work: Callable[[Connection, Heads], T]) -> T:
+        """``work`` and the commit; whatever it raises undoes everything and ends the turn."""
+
+        def last() -> T:
+            with telling_full(), contextlib.closing(self._connection):
+                result = work(self._connection, self._held)
+                self._connection.commit()
+                return result
+
+        return await self._run(last)
+
+    async def abandon(self) -> None:
+        """Ends the turn; nothing was written. Nothing happens when it has ended."""
+        await self._run(self._connection.close)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+
+
+def take_turn(engine: Engine, known: Heads, work: Callable[[Connection, Heads], T]) -> T | Behind:
+    """``work`` and its commit if the heads are at ``known``; else the open turn. In the writer's thread."""
+    connection = engine.connect()
+    try:
+        with telling_full():
+            held = lock_heads(connection)
+            if held == known:
+                result = work(connection, held)
+                connection.commit()
+                connection.close()
+                return result
+            return Behind(connection, held, read_news(connection, known, held))
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextlib.contextmanager
+def telling_full() -> Iterator[None]:
+    """Raises StorageFull where the store says that it has no room: SQLITE_FULL, or disk_full (53100)."""
+    try:
+        yield
+    except OperationalError as error:
+        name, state = getattr(error.orig, "sqlite_errorname", ""), getattr(error.orig, "sqlstate", "")
+        if name == "SQLITE_FULL" or state == "53100":
+            raise StorageFull from error
+        raise
