@@ -1,0 +1,192 @@
+"""What nodes say to each other over each bus, and what becomes of it when the bus is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.conftest import missing
+
+from legato.bus import Advanced, LocalBus, Message, Passed, PostgresBus
+from legato.bus.messages import beginning, read, written
+from legato.bus.nats import NatsBus
+from legato.bus.outbox import MAX_WAITING, ConnectedBus
+from legato.events import Event
+from legato.store import Store
+from legato.testing.nats import NatsServer
+from legato.testing.postgres import Cluster, MissingPeerError
+
+SECONDS = 30.0
+
+
+def signal(text: str) -> Passed:
+    """Something that passes."""
+    body = {"text": text}
+    return Passed(7, Event(type="ephemeral", application_id="app", timestamp="now", body=body), to_members=True)
+
+
+@dataclass
+class Ear:
+    """What a node has heard."""
+
+    heard: list[Message] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __call__(self, message: Message) -> None:
+        self.heard.append(message)
+        self.changed.set()
+
+    async def until(self, condition: Callable[[list[Message]], bool]) -> list[Message]:
+        """What was heard, once ``condition`` holds of it."""
+        async with asyncio.timeout(SECONDS):
+            while not condition(self.heard):
+                self.changed.clear()
+                await self.changed.wait()
+        return self.heard
+
+    def signals(self) -> list[str]:
+        """The texts of the signals."""
+        return [one.event.body["text"] for one in self.heard if isinstance(one, Passed)]
+
+
+@dataclass
+class Wire:
+    """A bus of each kind: ``make`` gives a node's end, ``cut`` takes the connections of all away for a moment."""
+
+    make: Callable[[str], ConnectedBus]
+    cut: Callable[[], Awaitable[None]]
+
+
+@pytest.fixture(params=["postgresql", "nats"])
+async def wire(request: pytest.FixtureRequest, postgres: Cluster, tmp_path: Path) -> AsyncIterator[Wire]:
+    """Each kind."""
+    with ExitStack() as stack:
+        if request.param == "postgresql":
+            yield await _postgres(stack, postgres)
+            return
+        try:
+            server = stack.enter_context(NatsServer(tmp_path))
+        except MissingPeerError as error:
+            missing(str(error))
+            raise
+
+        async def cut() -> None:
+            server.kill()
+            await asyncio.to_thread(server.start)
+
+        yield Wire(lambda node: NatsBus(server.url, node, "installation"), cut)
+
+
+async def _postgres(stack: ExitStack, postgres: Cluster) -> Wire:
+    url = postgres.database()
+    stack.callback(postgres.drop, url)
+    store = Store(url)
+    await store.open()
+    await store.close()
+
+    async def cut() -> None:
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as database:
+            database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+
+    return Wire(lambda node: PostgresBus(url, node), cut)
+
+
+@pytest.fixture
+async def pair(wire: Wire) -> AsyncIterator[tuple[ConnectedBus, Ear, ConnectedBus, Ear]]:
+    """Two nodes that are connected."""
+    one, two, first, second = wire.make("one"), wire.make("two"), Ear(), Ear()
+    one.start(first)
+    two.start(second)
+    for ear in (first, second):
+        await ear.until(lambda heard: Advanced() in heard)
+    yield one, first, two, second
+    await one.close()
+    await two.close()
+
+
+async def test_what_one_says_the_other_hears_in_order_and_itself_not(
+    pair: tuple[ConnectedBus, Ear, ConnectedBus, Ear],
+) -> None:
+    one, first, two, second = pair
+    for number in range(200):
+        one.publish(signal(str(number)))
+    await second.until(lambda _: len(second.signals()) == 200)
+    assert second.signals() == [str(number) for number in range(200)]
+    two.publish(Advanced(4711))
+    await first.until(lambda heard: Advanced(4711) in heard)
+    assert not first.signals()
+    assert (one.sent, two.received) == (200, 200)
+
+
+async def test_of_heads_that_wait_only_the_last_is_said(pair: tuple[ConnectedBus, Ear, ConnectedBus, Ear]) -> None:
+    one, _first, _two, second = pair
+    for number in range(1, 101):
+        one.publish(Advanced(number))
+    heard = await second.until(lambda heard: Advanced(100) in heard)
+    assert len(heard) < 100
+
+
+async def test_what_is_too_long_for_one_notice_is_heard_whole(
+    pair: tuple[ConnectedBus, Ear, ConnectedBus, Ear],
+) -> None:
+    one, _first, _two, second = pair
+    texts = ["before", "é" * 100_000, "after"]
+    for text in texts:
+        one.publish(signal(text))
+    await second.until(lambda _: len(second.signals()) == 3)
+    assert second.signals() == texts
+
+
+async def test_a_bus_that_was_lost_comes_back_and_says_so(
+    wire: Wire, pair: tuple[ConnectedBus, Ear, ConnectedBus, Ear]
+) -> None:
+    one, first, two, second = pair
+    await wire.cut()
+    for ear in (first, second):
+        await ear.until(lambda heard: heard.count(Advanced()) == 2)
+    assert one.is_connected
+    assert two.is_connected
+    one.publish(signal("again"))
+    await second.until(lambda _: second.signals() == ["again"])
+
+
+async def test_a_node_without_a_bus_keeps_only_so_much_to_say(tmp_path: Path) -> None:
+    bus = NatsBus("nats://127.0.0.1:1", "one", "installation")
+    bus.start(Ear())
+    for number in range(MAX_WAITING + 10):
+        bus.publish(signal(str(number)))
+    assert bus.dropped == 10
+    assert not bus.is_connected
+    await bus.close()
+
+
+async def test_a_node_that_is_alone_tells_nobody() -> None:
+    bus, ear = LocalBus(), Ear()
+    bus.start(ear)
+    bus.publish(Advanced(1))
+    await bus.close()
+    assert bus.is_connected
+    assert not ear.heard
+
+
+@pytest.mark.parametrize(
+    "message", [Advanced(), Advanced(4711), signal("text"), Passed(1, signal("x").event, session_id="SES-1")]
+)
+def test_a_message_reads_as_it_was_written(message: Message) -> None:
+    assert read("two", written("one", message)) == message
+    assert read("one", written("one", message)) is None
+
+
+def test_a_commit_says_the_same_as_a_message() -> None:
+    assert read("two", beginning("one") + "12") == Advanced(12)
+
+
+@pytest.mark.parametrize("text", ["one x 1", "one h many", "one s {", "", "one", "one s {}"])
+def test_what_no_node_says_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        read("two", text)

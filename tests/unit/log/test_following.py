@@ -1,0 +1,198 @@
+"""Several logs on one database: what one decides stands on what the others committed, and all tell the same."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+
+from legato.conversations import Caller, CreateConversation, LeaveMember
+from legato.events.refusal import Conflict, Refusal
+from legato.log import Delivery, IdempotencyKey, Log
+from legato.store import Store
+from legato.store.heads import (
+    FAR_BEHIND,
+    Change,
+    PersonChanged,
+    announce,
+    forget_changes,
+    read_heads,
+)
+from legato.store.schema import heads
+from legato.store.upkeep import state_at
+from legato.testing.postgres import Cluster
+
+from .conftest import APPLICATION, Desk, MovedClock, ids
+
+
+@pytest.fixture
+async def desks(postgres: Cluster) -> AsyncIterator[list[Desk]]:
+    """Three, which hear nothing of each other but what they read."""
+    url = postgres.database()
+    stores = [Store(url) for _ in range(3)]
+    for store in stores:
+        await store.open()
+    clock = MovedClock()
+    made = [Desk(Log(store, clock=clock), clock) for store in stores]
+    for desk in made:
+        desk.log.tap(desk.heard.extend)
+        await desk.log.start()
+        desk.log.has_others = True
+    made[1].enrolled = made[2].enrolled = made[0].enrolled
+    yield made
+    for desk, store in zip(made, stores, strict=True):
+        await desk.log.close()
+        await store.close()
+    postgres.drop(url)
+
+
+async def test_a_receipt_given_at_another_node_is_not_given_again(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    cid = await one.conversation()
+    alice, bob = one.person("alice"), one.person("bob")
+    for person in (alice, bob):
+        await one.join(cid, person)
+    text = (await one.post(cid, alice, "text", {"text": "x"})).events[0]
+    first = await two.post(cid, bob, "text:seen", {"event_id": text.id})
+    again = await one.post(cid, bob, "text:seen", {"event_id": text.id})
+    assert again.event is not None
+    assert first.event is not None
+    assert again.event.id == first.event.id
+    assert not again.events
+    assert one.log.counts.decided_again == 1
+
+
+async def test_a_key_used_at_another_node_is_known(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    made = []
+    for desk in (one, two):
+        command = CreateConversation(conversation_id=f"CON-{ids.uuid()}", by=Caller(APPLICATION), name="same")
+        made.append(await desk.log.submit(command, key=IdempotencyKey(APPLICATION, "key", "print")))
+    assert made[0].conversation.id == made[1].conversation.id
+    with pytest.raises(Conflict):
+        await two.log.submit(command, key=IdempotencyKey(APPLICATION, "key", "other"))
+
+
+async def test_a_name_taken_at_another_node_is_taken(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    await one.conversation("first violins")
+    with pytest.raises(Refusal, match="name"):
+        await two.conversation("first violins")
+
+
+async def test_a_person_changed_at_another_node_is_read_again(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    heard: list[Change] = []
+    two.log.on_changes = heard.extend
+    alice = one.person("alice")
+    await one.enrol(alice)
+    assert await two.log.person(alice.id) is not None
+    change = PersonChanged(alice.id, APPLICATION)
+    await one.log.transact(lambda _connection: None, people=[change])
+    await two.log.follow()
+    assert heard == [change]
+
+
+async def test_what_an_undone_work_announced_is_not_heard(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    heard: list[Change] = []
+    two.log.on_changes = heard.extend
+
+    def work(connection: object) -> None:
+        announce(connection, PersonChanged("USR-1"))  # type: ignore[arg-type]
+        raise Conflict("code", "no")
+
+    with pytest.raises(Conflict):
+        await one.log.transact(work)
+    await two.conversation()
+    await one.conversation()
+    await two.log.follow()
+    assert not [change for change in heard if isinstance(change, PersonChanged)]
+    assert one.log.counts.batches_failed == 0
+
+
+async def test_a_node_that_was_away_for_too_long_says_that_it_is_lost(desks: list[Desk]) -> None:
+    one, two, three = desks
+    lost: list[int] = []
+    two.log.on_lost = lambda: lost.append(2)
+    three.log.on_lost = lambda: lost.append(3)
+    await one.conversation()
+    await one.log.transact(lambda connection: forget_changes(connection, one.clock.now() * 2, 1000))
+    await two.log.follow()  # changes it has not heard of are there no longer
+    assert lost == [2]
+    await one.log.transact(lambda c: c.execute(heads.update().values(commit_no=heads.c.commit_no + FAR_BEHIND + 1)))
+    cid = await three.conversation()
+    assert lost == [2, 3]
+    person = three.person("alice")
+    await three.join(cid, person)
+    where = await one.log.read(read_heads)
+    assert three.log.head == where.commit
+
+
+async def test_nothing_is_read_twice_when_nobody_else_writes(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    cid, alice = await one.conversation(), one.person("alice")
+    await one.join(cid, alice)
+    for number in range(10):
+        await one.post(cid, alice, "text", {"text": str(number)})
+    assert one.log.counts.decided_again == 0
+    assert two.log.head == 0
+    await two.log.follow()
+    assert two.log.head == one.log.head == 11
+    assert two.log.counts.followed == 11
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_all_nodes_tell_the_same_in_the_same_order(desks: list[Desk], seed: int) -> None:
+    chance = random.Random(seed)
+    cids = [await chance.choice(desks).conversation() for _ in range(3)]
+    people = [desks[0].person(f"person{number}") for number in range(5)]
+    members: dict[tuple[str, str], str] = {}
+
+    async def act(desk: Desk, cid: str) -> None:
+        person = chance.choice(people)
+        what = chance.choice(["join", "leave", "text", "text", "text", "seen", "edit", "typing", "follow"])
+        try:
+            if what == "join":
+                members[cid, person.id] = (await desk.join(cid, person)).id
+            elif what == "leave":
+                await desk.log.submit(
+                    LeaveMember(conversation_id=cid, by=Caller(APPLICATION, person), member_id=members[cid, person.id])
+                )
+            elif what == "text":
+                await desk.post(cid, person, "text", {"text": "x"})
+            elif what == "typing":
+                await desk.post(cid, person, "text:typing:on", {"activity": 1})
+            elif what == "follow":
+                await desk.log.follow()
+            else:
+                type_, key = ("text:seen", "event_id") if what == "seen" else ("text:update", "original_event_id")
+                body = {key: chance.randint(1, 20)} | ({"text": "new"} if what == "edit" else {})
+                await desk.post(cid, person, type_, body)
+        except (Refusal, KeyError):
+            pass  # not there, not joined, not theirs: decided alike wherever it was asked
+
+    for _ in range(40):
+        await asyncio.gather(*(act(chance.choice(desks), chance.choice(cids)) for _ in range(chance.randint(1, 6))))
+    for desk in desks:
+        await desk.log.follow()
+    told = [[stored(one) for one in desk.heard if one.commit is not None] for desk in desks]
+    assert [place[0] for place in told[0]] == list(range(1, len(told[0]) + 1))
+    assert told[0] == told[1] == told[2]
+    assert sum(desk.log.counts.decided_again for desk in desks) > 10
+    for cid in cids:
+        states = [await desk.log.conversation(cid, APPLICATION) for desk in desks]
+        assert states[0] == states[1] == states[2]
+        folded = await desks[0].log.read(partial(state_at, conversation_id=cid, sequence=states[0].sequence))
+        assert folded.members == states[0].members
+        numbers = [number for _, where, number, _, _ in told[0] if where == cid]
+        assert numbers == list(range(1, states[0].sequence + 1))
+
+
+def stored(delivery: Delivery) -> tuple[int | None, str | None, int | None, str, frozenset[str]]:
+    """What every node has to tell alike."""
+    event = delivery.event
+    return delivery.commit, event.conversation_id, event.id, event.type, frozenset(delivery.audience)
