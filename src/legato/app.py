@@ -164,8 +164,8 @@ class Application:
         self.console = Console(log_, demo, self.webhooks, ids, signature_secret=account.signature_secret)
         self._chores: asyncio.Task[None] | None = None
         self._hearsay = Hearsay(self)
-        log_.on_changes = self._hearsay.hear
-        log_.on_lost = self._begin_anew
+        log_.others.on_changes = self._hearsay.hear
+        log_.others.on_lost = self._begin_anew
         if cluster.nodes is not None:
             cluster.nodes.on_buried = self._buried
 

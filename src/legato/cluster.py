@@ -94,8 +94,9 @@ class Cluster:
 
     def _seen(self, others: int, heads: Heads) -> None:
         if self._log is not None:
-            self._log.has_others = others > 0
-            self._log.look(heads)
+            self._log.others.has_others = others > 0
+            if not self._log.others.has_reached(heads):
+                self._log.others.look()
 
 
 class Hearsay:

@@ -23,8 +23,8 @@ from legato.conversations import (
 from legato.events import CATALOGUE
 from legato.events.catalogue import Effect
 from legato.events.envelope import Person
-from legato.log.following import Reading
 from legato.log.memory import Memory
+from legato.log.news import Reading
 from legato.log.values import IdempotencyKey
 from legato.store.conversations import find_member, load_conversations, name_owner
 from legato.store.events import load_targets

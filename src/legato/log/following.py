@@ -1,134 +1,154 @@
-"""Following the other nodes: what they have committed, taken into memory and made ready for the taps.
-
-The audience of an event is the membership after it. Where the state before it is in memory it is folded on; else the
-members' spans say who heard it, which they do for any event at any later time.
-"""
+"""Following the other nodes: what they commit and signal is told here, in the one order, between two commits."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
-from functools import partial
-from typing import Protocol, TypeVar
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection
-
-from legato.conversations import Conversation, Mark, apply
+from legato.bus import Advanced, Bus, Message, Passed
 from legato.events import CATALOGUE
-from legato.events.catalogue import Audience, Effect, EventType
-from legato.events.envelope import Event
+from legato.log.counts import Counts
 from legato.log.memory import Memory
+from legato.log.news import Reading, audience_now, follow
 from legato.log.values import Delivery
-from legato.store.conversations import Span, load_conversations, load_spans
-from legato.store.heads import Change, ConversationChanged, News, PersonChanged
+from legato.store import Store
+from legato.store.heads import Change, Heads, News, read_heads, read_news
 
-T = TypeVar("T")
+log = logging.getLogger(__name__)
 
-
-class Reading(Protocol):
-    """Runs a function on a connection that sees the news."""
-
-    def __call__(self, work: Callable[[Connection], T], /) -> Awaitable[T]:
-        """The result of ``work``."""
-        ...
+# Signals of other nodes that wait for what came before them to be read.
+MAX_PASSING = 1_000
+# Readings that somebody waits for, each of at most NEWS events: who is further behind is answered as far as it goes.
+MAX_READINGS = 10
 
 
-async def follow(news: News, memory: Memory, read: Reading) -> list[Delivery]:
-    """Brings ``memory`` to where the news end; what the taps are to hear of it.
+class Following:
+    """Where this node is in the log of all nodes, and how it gets further.
 
-    ``read`` sees at least everything in the news. Nothing is awaited after its last answer.
+    Everything that reads or moves ``known`` runs in the writer's task, one after the other: while a batch is being
+    committed nothing is read here, and the turn itself brings what is new.
     """
-    spans: dict[str, list[Span]] = {}
-    states: dict[str, Conversation] = {}
-    while wanted := _unknown(news, memory) - spans.keys():  # again: memory goes on while this reads
-        found, heard = await read(partial(_load, wanted=wanted))
-        states |= found
-        spans |= heard
-    memory.generation += 1
-    deliveries = []
-    for stored in news.events:
-        event, entry = stored.event, CATALOGUE.get(stored.event.type)
-        audience = _audience(event, states, spans, memory)
-        if entry is not None:  # else a newer node made it, and knows what it means
-            _keep(event, entry, memory)
-            deliveries.append(Delivery(event, entry, stored.commit, audience, is_remote=True))
-    for conversation_id, state in states.items():
-        kept = memory.states.get(conversation_id)
-        if kept is None or kept.sequence < state.sequence:
-            memory.states.put(conversation_id, state)
-    for stored in news.events:
-        if stored.event.type == "conversation:updated":  # which does not say all that has changed
-            memory.states.drop(stored.event.conversation_id or "")
-    for change in news.changes:
-        _forget(change, memory)
-    return deliveries
 
+    def __init__(
+        self, store: Store, memory: Memory, bus: Bus, counts: Counts, tell: Callable[[list[Delivery]], None]
+    ) -> None:
+        self.known = Heads()
+        self.has_others = False  # whether other nodes are there, for who knows to say
+        self.on_changes: Callable[[Sequence[Change]], None] = lambda _changes: None
+        self.on_lost: Callable[[], None] = lambda: None
+        self.wake = asyncio.Event()  # shared with the writer
+        self._store = store
+        self._memory = memory
+        self._bus = bus
+        self._counts = counts
+        self._tell = tell
+        self._told = 0  # the greatest commit that others say there is
+        self._is_asked = False  # to look, whatever others say
+        self._passing: deque[Passed] = deque(maxlen=MAX_PASSING)
+        self._waiting: list[asyncio.Future[None]] = []  # for the next reading; one for each request
 
-async def audience_now(conversation_id: str, memory: Memory, read: Reading) -> tuple[str, ...]:
-    """Who is in the conversation, as far as this node has followed; nobody when there is no such conversation."""
-    state = memory.states.get(conversation_id)
-    if state is None:
-        found = await read(lambda connection: load_conversations(connection, [conversation_id]))
-        state = found.get(conversation_id)
-    return () if state is None else state.audience
+    @property
+    def is_due(self) -> bool:
+        """Whether there is something to do for ``catch_up``."""
+        return self._is_behind or bool(self._passing)
 
+    @property
+    def _is_behind(self) -> bool:
+        return self._is_asked or self._told > self.known.commit
 
-def _unknown(news: News, memory: Memory) -> set[str]:
-    """Conversations of the news whose state in memory is not the one before their first event."""
-    first: dict[str, int] = {}
-    for stored in news.events:
-        first.setdefault(stored.event.conversation_id or "", stored.event.id or 0)
-    return {key for key, number in first.items() if not _stands_before(memory.states.get(key), number)}
+    async def start(self) -> None:
+        """From here on."""
+        self.known = await self._store.glance(read_heads)
+        self._bus.start(self._hear)
 
+    async def follow(self) -> None:
+        """Returns when everything that other nodes had committed before is in memory and was told to the taps."""
+        if not self.has_others:
+            return
+        heads = await self._store.read(read_heads)
+        for _ in range(MAX_READINGS):
+            if self.has_reached(heads):
+                return
+            done = asyncio.get_running_loop().create_future()
+            self._waiting.append(done)
+            self.look()
+            await done
 
-def _stands_before(state: Conversation | None, number: int) -> bool:
-    return state is not None and state.sequence == number - 1
+    def look(self) -> None:
+        """There may be something new."""
+        self._is_asked = True
+        self.wake.set()
 
+    def has_reached(self, heads: Heads) -> bool:
+        """Whether that much is known here."""
+        return self.known.commit >= heads.commit and self.known.change >= heads.change
 
-def _load(connection: Connection, wanted: Collection[str]) -> tuple[dict[str, Conversation], dict[str, list[Span]]]:
-    return load_conversations(connection, wanted), load_spans(connection, wanted)
+    async def catch_up(self) -> None:
+        """Reads what other nodes have committed and tells it, then the signals that follow it."""
+        try:
+            if self._is_behind:
+                self._is_asked = False
+                news = await self._store.glance(lambda connection: read_news(connection, self.known))
+                await self.take_in(news, self._store.glance)
+                self._is_asked |= not news.is_all
+            await self._let_pass()
+        except Exception:  # the database does not answer: it is looked at again before long
+            log.exception("what other nodes have committed could not be read and will be looked for again")
+            self._told = self.known.commit
+        self.let_go()
 
+    async def take_in(self, news: News, read: Reading) -> None:
+        """What was read is known from now on."""
+        if news.is_lost:
+            log.warning("this node was away for too long: everybody who is connected comes back to resume")
+            self._memory.forget()
+            self.known = news.heads
+            self.on_lost()
+            return
+        deliveries = await follow(news, self._memory, read)
+        self.known = news.heads
+        self._counts.followed += len(deliveries)
+        self._tell(deliveries)
+        if news.changes:
+            self.on_changes(news.changes)
 
-def _forget(change: Change, memory: Memory) -> None:
-    if isinstance(change, ConversationChanged):  # without an event that says what is new
-        memory.states.drop(change.conversation_id)
-    elif isinstance(change, PersonChanged):
-        memory.people.drop(change.user_id)
-        memory.targets.clear()  # they carry snapshots of people
+    def let_go(self) -> None:
+        """Whoever waits for a reading looks whether it was enough."""
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            if not one.done():
+                one.set_result(None)
 
+    def tell_others(self, deliveries: Sequence[Delivery], before: Heads, *, is_told: bool) -> None:
+        """What was committed here, or passes; ``is_told``: the commit has said itself how far the log is."""
+        if not self.has_others:
+            return
+        if self.known.change > before.change:
+            self._bus.publish(Advanced())
+        elif self.known.commit > before.commit and not is_told:
+            self._bus.publish(Advanced(self.known.commit))
+        for one in deliveries:
+            if one.commit is None:
+                self._bus.publish(Passed(self.known.commit, one.event, bool(one.audience), one.session_id))
 
-def _audience(
-    event: Event, states: dict[str, Conversation], spans: dict[str, list[Span]], memory: Memory
-) -> tuple[str, ...]:
-    """The members after ``event``, and who has just left; ``states`` go on with it where there are no spans."""
-    conversation_id, number = event.conversation_id or "", event.id or 0
-    if conversation_id in spans:
-        heard = (span.user_id for span in spans[conversation_id] if span.hears(number))
-        audience = tuple(dict.fromkeys(heard))
-    else:
-        state = states.get(conversation_id) or memory.states.get(conversation_id)
-        if state is None:  # `_unknown` has seen it there a moment ago
-            raise LookupError(conversation_id)
-        after = states[conversation_id] = apply(state, event)
-        audience = after.audience
-        if audience is not state.audience:
-            audience = (*audience, *(user for user in state.audience if user not in audience))
-    entry = CATALOGUE.get(event.type)
-    return () if entry is None or entry.audience is Audience.NONE else audience
+    def _hear(self, message: Message) -> None:
+        """What another node says."""
+        self._told = max(self._told, message.commit)
+        if isinstance(message, Passed):
+            self._passing.append(message)
+        elif message.commit == 0:
+            self._is_asked = True
+        if self.is_due:
+            self.wake.set()
 
-
-def _keep(event: Event, entry: EventType, memory: Memory) -> None:
-    """What memory has of the event that this one is about."""
-    conversation_id = event.conversation_id or ""
-    if entry.effect.is_receipt:
-        place = (conversation_id, event.body["event_id"])
-        target = memory.targets.get(place)
-        if target is not None:
-            mark = Mark(event.timestamp, event.id or 0)
-            target.marks[event.from_ or "", entry.effect.value] = mark
-            if entry.effect is Effect.SEEN:
-                target.marks.setdefault((event.from_ or "", Effect.DELIVERED.value), mark)
-            memory.targets.put(place, target)
-    elif entry.effect is Effect.EDIT:
-        memory.targets.drop((conversation_id, event.body["original_event_id"]))
-    elif entry.effect is Effect.DELETE:
-        memory.targets.drop((conversation_id, event.body["event_id"]))
+    async def _let_pass(self) -> None:
+        while self._passing and self._passing[0].commit <= self.known.commit:
+            passed = self._passing.popleft()
+            audience: tuple[str, ...] = ()
+            event, entry = passed.event, CATALOGUE.get(passed.event.type)
+            if passed.to_members and event.conversation_id is not None:
+                audience = await audience_now(event.conversation_id, self._memory, self._store.glance)
+            if entry is not None:
+                self._tell([Delivery(event, entry, None, audience, passed.session_id, is_remote=True)])

@@ -21,31 +21,33 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from legato.bus import Advanced, Bus, LocalBus, Message, Passed
+from legato.bus import Bus, LocalBus
 from legato.conversations import Command, Conversation, Target, no_such_conversation
-from legato.events import CATALOGUE
 from legato.events.envelope import Event, Person
 from legato.events.moment import Clock, SystemClock
 from legato.events.refusal import Overloaded, Refusal
 from legato.log.counts import Counts
 from legato.log.draft import Draft
 from legato.log.facts import gather
-from legato.log.following import Reading, audience_now, follow
+from legato.log.following import Following
 from legato.log.memory import Memory, Recent
+from legato.log.news import Reading
 from legato.log.values import Delivery, IdempotencyKey, Receipt
 from legato.log.work import Work
-from legato.store import Batch, Behind, Committed, StaleStateError, Store, commit_batch
+from legato.store import Behind, Committed, StaleStateError, Store, commit_batch
 from legato.store.conversations import load_conversations
-from legato.store.heads import Change, Heads, News, PersonChanged, read_heads, read_news
+from legato.store.heads import PersonChanged
 from legato.store.users import load_users
 
 T = TypeVar("T")
 Tap = Callable[[Sequence[Delivery]], None]
+Outcome = Receipt | Exception | None
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +57,6 @@ QUEUE_BOUND = 4096
 MAX_BATCH = 256
 # A node that is far behind catches up before it takes its turn; if it never does, something is wrong.
 MAX_TURNS = 10
-# Signals of other nodes that wait for what came before them to be read.
-MAX_PASSING = 1_000
 
 
 @dataclass(slots=True)
@@ -79,30 +79,19 @@ class Log:
         self.counts = Counts()
         self.queue_bound = queue_bound
         self.bus = bus or LocalBus()
-        self.has_others = False  # whether other nodes are there, for who knows to say
-        self.on_changes: Callable[[Sequence[Change]], None] = lambda _changes: None
-        self.on_lost: Callable[[], None] = lambda: None
         self._memory = Memory()
         self._queue: deque[_Waiting] = deque()
-        self._passing: deque[Passed] = deque(maxlen=MAX_PASSING)
         self._taps: list[Tap] = []
-        self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
         self._committing = False
-        self._known = Heads()
-        self._is_behind = False
-        self._followers: list[asyncio.Future[None]] = []  # those who wait for the next reading; one for each request
+        self.others = Following(store, self._memory, self.bus, self.counts, self._tell)
+        self._wake = self.others.wake
 
     async def start(self) -> None:
-        """Starts the writer; the store must be open.
-
-        ``on_changes`` is called with what other nodes have changed without an event, and ``on_lost`` when this one was
-        away for so long that nobody can tell it what it has missed: nothing that is remembered counts any more.
-        """
-        self._known = await self.store.glance(read_heads)
+        """Starts the writer; the store must be open."""
+        await self.others.start()
         self._writer = asyncio.create_task(self._write(), name="log writer")
-        self.bus.start(self._hear)
 
     async def close(self) -> None:
         """Refuses what comes from now on, finishes what is queued, and stops."""
@@ -115,7 +104,7 @@ class Log:
     @property
     def head(self) -> int:
         """The commit number of the last event that the taps were told of."""
-        return self._known.commit
+        return self.others.known.commit
 
     @property
     def queued(self) -> int:
@@ -166,7 +155,7 @@ class Log:
 
     async def conversation(self, conversation_id: str, application_id: str) -> Conversation:
         """The committed state, on whichever node. NotFound when it is absent, deleted, or another application's."""
-        await self.follow()
+        await self.others.follow()
         state = await self._recall(
             self._memory.states,
             conversation_id,
@@ -184,24 +173,6 @@ class Log:
             return None if user is None else user.person
 
         return await self._recall(self._memory.people, user_id, load)
-
-    async def follow(self) -> None:
-        """Returns when everything that other nodes had committed before is in memory and was told to the taps."""
-        if self.has_others:
-            heads = await self.store.read(read_heads)
-            for _ in range(MAX_TURNS):
-                if _reached(self._known, heads) or not self.is_writing:
-                    break
-                done = self._future()
-                self._followers.append(done)
-                self.look()
-                await done
-
-    def look(self, heads: Heads | None = None) -> None:
-        """The database may be ahead of what is known here; ``heads``: it is there."""
-        if heads is None or not _reached(self._known, heads):
-            self._is_behind = True
-            self._wake.set()
 
     async def _recall(self, kept: Recent[str, T], key: str, load: Callable[[Connection], T | None]) -> T | None:
         """What memory or else the store has; kept when no commit can have come between the reading and now."""
@@ -227,71 +198,17 @@ class Log:
         return waiting.future
 
     async def _write(self) -> None:
-        while True:
+        while not (self._closing and not self._queue):
             if self._queue:
                 await self._try([self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))])
-            elif self._closing:
-                break
-            elif not self._is_behind:
+            if self.others.is_due:
+                self._committing = True  # what is read on the side meanwhile may be older
+                await self.others.catch_up()
+                self._committing = False
+            elif not self._queue and not self._closing:
                 self._wake.clear()
                 await self._wake.wait()
-            if self._is_behind:
-                await self._catch_up()
-        self._let_go()
-
-    async def _catch_up(self) -> None:
-        """Reads what other nodes have committed and tells it, when nothing is to be committed here."""
-        self._is_behind = False
-        self._committing = True  # what others have read meanwhile may be older
-        try:
-            news = await self.store.glance(lambda connection: read_news(connection, self._known))
-            await self._take_in(news, self.store.glance)
-            self._is_behind |= not news.is_all
-            await self._let_pass()
-        except Exception:  # the database does not answer: it is looked at again before long
-            log.exception("what other nodes have committed could not be read and will be looked for again")
-        finally:
-            self._committing = False
-        self._let_go()
-
-    async def _take_in(self, news: News, read: Reading) -> None:
-        if news.is_lost:
-            log.warning("this node was away for too long: everybody who is connected comes back to resume")
-            self._memory.forget()
-            self._known = news.heads
-            self.on_lost()
-            return
-        deliveries = await follow(news, self._memory, read)
-        self._known = news.heads
-        self.counts.followed += len(deliveries)
-        if news.changes:
-            self.on_changes(news.changes)
-        self._tell(deliveries)
-
-    async def _let_pass(self) -> None:
-        """Signals of other nodes, once what came before them was told."""
-        while self._passing and self._passing[0].commit <= self._known.commit:
-            passed = self._passing.popleft()
-            audience: tuple[str, ...] = ()
-            event, entry = passed.event, CATALOGUE.get(passed.event.type)
-            if passed.to_members and event.conversation_id is not None:
-                audience = await audience_now(event.conversation_id, self._memory, self.store.glance)
-            if entry is not None:
-                self._tell([Delivery(event, entry, None, audience, passed.session_id, is_remote=True)])
-
-    def _let_go(self) -> None:
-        followers, self._followers = self._followers, []
-        for one in followers:
-            if not one.done():
-                one.set_result(None)
-
-    def _hear(self, message: Message) -> None:
-        """What another node says."""
-        if isinstance(message, Passed):
-            self._passing.append(message)
-            self.look()
-        elif message.commit == 0 or message.commit > self._known.commit:
-            self.look()
+        self.others.let_go()
 
     async def _try(self, waiting: list[_Waiting]) -> None:
         try:
@@ -308,35 +225,25 @@ class Log:
 
     async def _commit(self, waiting: list[_Waiting]) -> None:
         for _ in range(MAX_TURNS):
+            before = self.others.known
             try:
-                draft, outcomes = await self._decide(waiting, self.store.glance)
-                if draft.batch.is_empty:
-                    committed = Committed(0, self._known)
-                else:
-                    taken = await self._store(draft)
-                    if isinstance(taken, Behind):
-                        again = await self._store_behind(taken, waiting)
-                        if again is None:
-                            continue
-                        draft, outcomes, committed = again
-                    else:
-                        committed = taken
-            except StaleStateError:
-                # Rows that nobody announced have changed: what memory has of them is wrong.
-                for conversation_id in draft.batch.heads:
-                    self._memory.states.drop(conversation_id)
+                done = await self._take_turn(waiting)
+            except StaleStateError:  # rows have changed that nobody announced
+                self._memory.states.clear()
                 continue
             except Exception as error:
                 if len(waiting) == 1 or isinstance(error, Refusal | OperationalError | InterfaceError):
                     raise  # it is this one's doing, or the store's
                 break
+            if done is None:
+                continue
+            draft, outcomes, committed = done
             self.counts.refused += sum(isinstance(outcome, Refusal) for outcome in outcomes)
-            before, self._known = self._known, committed.heads
+            self.others.known = committed.heads
             self._publish(draft, waiting)
             self._answer(waiting, outcomes)
             self._tell(deliveries := list(draft.deliveries(committed.first)))
-            if self.has_others:
-                self._tell_others(deliveries, draft.batch, before)
+            self.others.tell_others(deliveries, before, is_told=draft.batch.notice is not None)
             return
         else:
             raise Overloaded("Other nodes are ahead of this one: try again in a moment.")
@@ -345,14 +252,41 @@ class Log:
         await self._try(waiting[:half])
         await self._try(waiting[half:])
 
+    async def _take_turn(self, waiting: list[_Waiting]) -> tuple[Draft, list[Outcome], Committed] | None:
+        """Decides and commits, on what other nodes have committed meanwhile if they have; None: there is too much of it
+        to read while they wait, and this node has to take another turn when it has caught up.
+        """
+        draft, outcomes = await self._decide(waiting, self.store.glance)
+        if draft.batch.is_empty:
+            return draft, outcomes, Committed(0, self.others.known)
+        known = self.others.known
+        turn = await self._timed(draft, lambda: self.store.turn(known, partial(commit_batch, batch=draft.batch)))
+        if not isinstance(turn, Behind):
+            return draft, outcomes, turn
+        self.counts.decided_again += 1
+        self._committing = True
+        try:
+            if turn.news.is_lost or not turn.news.is_all:
+                await turn.abandon()
+                self.others.look()
+                await self.others.catch_up()
+                return None
+            await self.others.take_in(turn.news, turn.read)
+            again, outcomes = await self._decide(waiting, turn.read)
+            commit = partial(commit_batch, batch=again.batch)
+            return again, outcomes, await self._timed(again, lambda: turn.finish(commit))
+        finally:
+            self._committing = False
+            await turn.abandon()
+
     async def _decide(self, waiting: list[_Waiting], look: Reading) -> tuple[Draft, list[Receipt | Exception | None]]:
         requests = [(one.command, one.key) for one in waiting if one.command is not None]
         facts = await gather(requests, self._memory, look)
         draft = Draft(facts, self.clock.now())
-        draft.batch.notice = self.bus.notice if self.has_others else None
-        outcomes: list[Receipt | Exception | None] = []
+        draft.batch.notice = self.bus.notice if self.others.has_others else None
+        outcomes: list[Outcome] = []
         for one in waiting:
-            outcome: Receipt | Exception | None = None
+            outcome: Outcome = None
             if one.command is not None:
                 try:
                     outcome = draft.decide(one.command, one.key)
@@ -368,36 +302,6 @@ class Log:
             outcomes.append(outcome)
         draft.close()
         return draft, outcomes
-
-    async def _store(self, draft: Draft) -> Committed | Behind:
-        """Commits ``draft``, unless other nodes have written what it was not decided upon."""
-
-        def work(connection: Connection, held: Heads) -> Committed:
-            return commit_batch(connection, held, draft.batch)
-
-        return await self._timed(draft, lambda: self.store.turn(self._known, work))
-
-    async def _store_behind(
-        self, turn: Behind, waiting: list[_Waiting]
-    ) -> tuple[Draft, list[Receipt | Exception | None], Committed] | None:
-        """Follows the other nodes, decides again, and commits that; None when this node is too far behind for it."""
-        self.counts.decided_again += 1
-        try:
-            self._committing = True
-            if turn.news.is_lost or not turn.news.is_all:
-                await turn.abandon()
-                await self._catch_up()
-                return None
-            await self._take_in(turn.news, turn.read)
-            draft, outcomes = await self._decide(waiting, turn.read)
-
-            def work(connection: Connection, held: Heads) -> Committed:
-                return commit_batch(connection, held, draft.batch)
-
-            return draft, outcomes, await self._timed(draft, lambda: turn.finish(work))
-        finally:
-            self._committing = False
-            await turn.abandon()
 
     async def _timed(self, draft: Draft, commit: Callable[[], Awaitable[T]]) -> T:
         self._committing = True
@@ -436,7 +340,7 @@ class Log:
                 if one.work.people:
                     memory.targets.clear()  # they carry snapshots of people
 
-    def _answer(self, waiting: list[_Waiting], outcomes: list[Receipt | Exception | None]) -> None:
+    def _answer(self, waiting: list[_Waiting], outcomes: list[Outcome]) -> None:
         for one, outcome in zip(waiting, outcomes, strict=True):
             if one.future.done():  # its caller has gone; what it asked for has happened
                 continue
@@ -459,14 +363,3 @@ class Log:
                     tap(deliveries)
                 except Exception:
                     log.exception("a tap failed; the others have heard")
-
-    def _tell_others(self, deliveries: list[Delivery], batch: Batch, before: Heads) -> None:
-        if self._known.change > before.change or (batch.events and batch.notice is None):
-            self.bus.publish(Advanced(0 if self._known.change > before.change else self._known.commit))
-        for one in deliveries:
-            if one.commit is None:
-                self.bus.publish(Passed(self._known.commit, one.event, bool(one.audience), one.session_id))
-
-
-def _reached(known: Heads, heads: Heads) -> bool:
-    return known.commit >= heads.commit and known.change >= heads.change

@@ -223,7 +223,7 @@ class Registry:
         if principal.user is None:
             return
         change = SessionRefreshed(session_id, principal.user.id, principal.expires_at)
-        if session_id not in self._sessions and self._log.has_others:
+        if session_id not in self._sessions and self._log.others.has_others:
             await self._log.transact(lambda connection: announce(connection, change))
         else:
             self.refreshed(change)

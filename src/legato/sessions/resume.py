@@ -108,7 +108,7 @@ class CatchUp:
         while self._ahead:
             sessions = list(self._ahead)
             try:
-                await self._log.follow()
+                await self._log.others.follow()
             except Exception:  # the database does not answer; these clients have to try again
                 log.exception("where %d sessions have been could not be found", len(sessions))
                 for session in sessions:

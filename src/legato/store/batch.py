@@ -66,7 +66,7 @@ class Committed(NamedTuple):
     heads: Heads
 
 
-def commit_batch(connection: Connection, held: Heads, batch: Batch) -> Committed:
+def commit_batch(connection: Connection, held: Heads, *, batch: Batch) -> Committed:
     """Stores ``batch`` within the caller's transaction, which has locked the heads and found them at ``held``.
 
     Raises StaleStateError when a conversation is not where the batch was decided.

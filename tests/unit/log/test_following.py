@@ -40,7 +40,7 @@ async def desks(postgres: Cluster) -> AsyncIterator[list[Desk]]:
     for desk in made:
         desk.log.tap(desk.heard.extend)
         await desk.log.start()
-        desk.log.has_others = True
+        desk.log.others.has_others = True
     made[1].enrolled = made[2].enrolled = made[0].enrolled
     yield made
     for desk, store in zip(made, stores, strict=True):
@@ -86,20 +86,20 @@ async def test_a_name_taken_at_another_node_is_taken(desks: list[Desk]) -> None:
 async def test_a_person_changed_at_another_node_is_read_again(desks: list[Desk]) -> None:
     one, two, _ = desks
     heard: list[Change] = []
-    two.log.on_changes = heard.extend
+    two.log.others.on_changes = heard.extend
     alice = one.person("alice")
     await one.enrol(alice)
     assert await two.log.person(alice.id) is not None
     change = PersonChanged(alice.id, APPLICATION)
     await one.log.transact(lambda _connection: None, people=[change])
-    await two.log.follow()
+    await two.log.others.follow()
     assert heard == [change]
 
 
 async def test_what_an_undone_work_announced_is_not_heard(desks: list[Desk]) -> None:
     one, two, _ = desks
     heard: list[Change] = []
-    two.log.on_changes = heard.extend
+    two.log.others.on_changes = heard.extend
 
     def work(connection: object) -> None:
         announce(connection, PersonChanged("USR-1"))  # type: ignore[arg-type]
@@ -109,7 +109,7 @@ async def test_what_an_undone_work_announced_is_not_heard(desks: list[Desk]) -> 
         await one.log.transact(work)
     await two.conversation()
     await one.conversation()
-    await two.log.follow()
+    await two.log.others.follow()
     assert not [change for change in heard if isinstance(change, PersonChanged)]
     assert one.log.counts.batches_failed == 0
 
@@ -117,11 +117,11 @@ async def test_what_an_undone_work_announced_is_not_heard(desks: list[Desk]) -> 
 async def test_a_node_that_was_away_for_too_long_says_that_it_is_lost(desks: list[Desk]) -> None:
     one, two, three = desks
     lost: list[int] = []
-    two.log.on_lost = lambda: lost.append(2)
-    three.log.on_lost = lambda: lost.append(3)
+    two.log.others.on_lost = lambda: lost.append(2)
+    three.log.others.on_lost = lambda: lost.append(3)
     await one.conversation()
     await one.log.transact(lambda connection: forget_changes(connection, one.clock.now() * 2, 1000))
-    await two.log.follow()  # changes it has not heard of are there no longer
+    await two.log.others.follow()  # changes it has not heard of are there no longer
     assert lost == [2]
     await one.log.transact(lambda c: c.execute(heads.update().values(commit_no=heads.c.commit_no + FAR_BEHIND + 1)))
     cid = await three.conversation()
@@ -140,7 +140,7 @@ async def test_nothing_is_read_twice_when_nobody_else_writes(desks: list[Desk]) 
         await one.post(cid, alice, "text", {"text": str(number)})
     assert one.log.counts.decided_again == 0
     assert two.log.head == 0
-    await two.log.follow()
+    await two.log.others.follow()
     assert two.log.head == one.log.head == 11
     assert two.log.counts.followed == 11
 
@@ -167,7 +167,7 @@ async def test_all_nodes_tell_the_same_in_the_same_order(desks: list[Desk], seed
             elif what == "typing":
                 await desk.post(cid, person, "text:typing:on", {"activity": 1})
             elif what == "follow":
-                await desk.log.follow()
+                await desk.log.others.follow()
             else:
                 type_, key = ("text:seen", "event_id") if what == "seen" else ("text:update", "original_event_id")
                 body = {key: chance.randint(1, 20)} | ({"text": "new"} if what == "edit" else {})
@@ -178,7 +178,7 @@ async def test_all_nodes_tell_the_same_in_the_same_order(desks: list[Desk], seed
     for _ in range(40):
         await asyncio.gather(*(act(chance.choice(desks), chance.choice(cids)) for _ in range(chance.randint(1, 6))))
     for desk in desks:
-        await desk.log.follow()
+        await desk.log.others.follow()
     told = [[stored(one) for one in desk.heard if one.commit is not None] for desk in desks]
     assert [place[0] for place in told[0]] == list(range(1, len(told[0]) + 1))
     assert told[0] == told[1] == told[2]

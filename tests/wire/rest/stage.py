@@ -49,14 +49,14 @@ class Ended:
     users: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
 
-    def refresh(self, session_id: str, principal: Principal) -> None:
+    async def refresh(self, session_id: str, principal: Principal) -> None:
         self.refreshed.append((session_id, principal))
 
     async def terminate(self, session_id: str, reason: str) -> bool:
         self.ended.append(session_id)
         return True
 
-    async def terminate_user(self, user_id: str, application_id: str, reason: str) -> None:
+    async def terminate_user(self, user_id: str, reason: str) -> None:
         self.users.append(user_id)
 
 

@@ -7,6 +7,8 @@ import pytest
 from legato.store.sessions import Admission, StoredSession, admit_sessions, find_session, release_sessions
 from tests.wire.rest.stage import APPLICATION, OLD, OTHER, PREFIXES, URL, Stage
 
+NODE = "node"
+
 
 @pytest.fixture
 async def session(stored: Stage) -> str:
@@ -21,6 +23,7 @@ async def session(stored: Stage) -> str:
         session_version="0.0.1",
         properties={},
         created_at=stored.clock.now(),
+        node=NODE,
     )
     await stored.log.transact(lambda c: admit_sessions(c, [Admission("", row)], max_per_user=9))
     return row.id
@@ -60,7 +63,7 @@ async def test_a_session_that_waits_for_its_client_waits_as_long_again_when_it_i
     for prefix, as_ in zip(PREFIXES, ("alice", None) * 3, strict=True):
         stored.clock.seconds += 600
         soon = stored.clock.now() + 60
-        await stored.log.transact(lambda c, soon=soon: release_sessions(c, [session], soon))
+        await stored.log.transact(lambda c, soon=soon: release_sessions(c, [session], soon, NODE))
         answer = await stored.call("POST", f"/{prefix}/sessions/{session}/touch", as_=as_)
         assert (answer.status, answer.body) == (200, {})
         assert await expires_at() == stored.clock.now() + 900
