@@ -45,6 +45,7 @@ class Writers:
     server: Server
     application: Application
     rooms: list[Room]
+    label: str = ""  # begins their texts, so that those of several teams differ
     acknowledged: dict[str, dict[int, str]] = field(default_factory=dict)  # cid → id → text
     unanswered: set[str] = field(default_factory=set)  # texts whose answer never came
     refused: list[tuple[int, Any]] = field(default_factory=list)
@@ -89,7 +90,7 @@ class Writers:
         numbers = itertools.count(1)
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as http:
             while not self._stopping:
-                text = f"{name} {room.cid} {next(numbers)}"
+                text = f"{self.label}{name} {room.cid} {next(numbers)}"
                 try:
                     async with http.post(url, json={"type": "text", "body": {"text": text}}) as reply:
                         answer = await reply.json()

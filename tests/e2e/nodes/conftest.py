@@ -72,7 +72,7 @@ def shared_nodes(
 ) -> Iterator[Nodes]:
     """Two nodes for all tests that kill nothing, over each bus."""
     with contextlib.ExitStack() as stack:
-        bus = stack.enter_context(_nats(tmp_path_factory.mktemp("bus"))) if request.param == "nats" else None
+        bus = stack.enter_context(nats_server(tmp_path_factory.mktemp("bus"))) if request.param == "nats" else None
         url = postgres.database()
         stack.callback(postgres.drop, url)
 
@@ -92,13 +92,14 @@ def nodes(
 ) -> Iterator[Nodes]:
     """No node yet, over each bus; they may be killed."""
     with contextlib.ExitStack() as stack:
-        bus = stack.enter_context(_nats(tmp_path)) if request.param == "nats" else None
+        bus = stack.enter_context(nats_server(tmp_path)) if request.param == "nats" else None
         url = postgres.database()
         stack.callback(postgres.drop, url)
         yield Nodes(make_server, url, settings_for(bus), bus)
 
 
-def _nats(directory: Path) -> NatsServer:
+def nats_server(directory: Path) -> NatsServer:
+    """A NATS server, not started."""
     try:
         return NatsServer(directory)
     except MissingPeerError as error:
