@@ -1,6 +1,7 @@
 # make dev    a server to try, with a page: the one command to begin with
 # make test   installs what the tests need, then checks style, types, imports and behaviour
 # make lint   the checks without the tests
+# make docs   the documentation as a site, in build/docs; a link that leads nowhere is an error
 # make bench  the measurements of bench/README.md (long; wants the machine to itself)
 # make soak   the crash tests with 200 kills for each store (long)
 #
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: dev test lint bench soak peers clean
+.PHONY: dev test lint docs reference screenshots bench soak peers clean
 
 dev: $(VENV)/.product
 	$(BIN)/legato dev
@@ -20,10 +21,24 @@ test: peers lint
 	$(BIN)/pytest $(TESTS)
 
 lint: $(VENV)/.tests
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench docs
+	$(BIN)/ruff check src tests bench docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs/site . build/docs
+	@echo 'Open build/docs/index.html'
+
+# The pages that are made from the code; a test says when they are to be made anew.
+reference: $(VENV)/.product
+	$(BIN)/python -m legato.events.page > docs/reference/events.md
+	$(BIN)/python -m legato.cli.page rest > docs/reference/rest.md
+	$(BIN)/python -m legato.cli.page commands > docs/reference/commands.md
+
+# The documentation's pictures, by the browser test that looks at what they show.
+screenshots: peers
+	LEGATO_TAKE_PICTURES=1 $(BIN)/pytest tests/e2e/console/test_screenshots.py
 
 bench: $(VENV)/.tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench
@@ -40,12 +55,16 @@ $(VENV)/.product: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@ $(VENV)/.product
+
 $(VENV)/.tests: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
-	touch $@ $(VENV)/.product
+	touch $@ $(VENV)/.docs $(VENV)/.product
 
 $(BIN)/python:
 	scripts/make-venv $(PYTHON) $(VENV)
 
 clean:
-	rm -rf $(VENV) tests/interop/node_modules
+	rm -rf $(VENV) build tests/interop/node_modules

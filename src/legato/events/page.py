@@ -1,14 +1,15 @@
-"""The catalogue for people: the reference page of the documentation."""
+"""The catalogue for people: the documentation's page of events. ``make reference`` writes it."""
 
 from __future__ import annotations
 
 import msgspec
 
-from legato.events import CATALOGUE, Audience, Creator, EventType, JsonObject, Performer, Storage
+from legato.events import CATALOGUE, Audience, Creator, EventType, Performer, Storage
+from legato.events.tables import table
 
 _HEAD = """# Events
 
-Every event type of the platform, made from the catalogue by `python -m legato.events.page`: do not edit.
+Every event type of the platform, made from the catalogue.
 
 - *Created by* says who may post such an event: a user's token, an application's token, or nobody but the server.
 - *Kept* events have a number in their conversation's log; a *signal* passes through and is not kept, so its webhook is
@@ -24,13 +25,6 @@ _HEARD = {
     Audience.SESSION: "one session",
     Audience.NONE: "nobody",
 }
-_BOUNDS = {
-    "minLength": "length from {}",
-    "maxLength": "length to {}",
-    "minimum": "from {}",
-    "maximum": "to {}",
-    "pattern": "matches `{}`",
-}
 _CREATORS = {Creator.USER: "users", Creator.ADMIN: "applications", Creator.SERVER: "the server"}
 
 
@@ -40,7 +34,7 @@ def page() -> str:
     shaped = [entry.body for entry in entries if entry.body is not None]
     bodies, shapes = msgspec.json.schema_components(shaped, ref_template="{name}")
     own = {each["$ref"] for body in bodies for each in body.get("anyOf", [body])}
-    parts = [f"### {name}\n\n{_table(shape)}\n" for name, shape in sorted(shapes.items()) if name not in own]
+    parts = [f"### {name}\n\n{table(shape)}\n" for name, shape in sorted(shapes.items()) if name not in own]
     return "\n".join((_HEAD, *map(_section, entries), "## Parts\n", *parts))
 
 
@@ -65,33 +59,8 @@ def _tables(entry: EventType) -> list[str]:
     if entry.body is None:
         return []
     (body,), shapes = msgspec.json.schema_components([entry.body], ref_template="{name}")
-    tables = [_table(shapes[each["$ref"]]) for each in body.get("anyOf", [body])]
-    return [table for table in tables if table]
-
-
-def _table(shape: JsonObject) -> str:
-    rows = [
-        f"| {f'**{name}**' if name in shape['required'] else name} | {_words(field)} |"
-        for name, field in shape["properties"].items()
-    ]
-    # Docstrings write code between two backticks, Markdown between one.
-    said = shape["description"].replace("``", "`")
-    return "\n".join((said, "", "| field | value |", "|---|---|", *rows)) if rows else ""
-
-
-def _words(field: JsonObject) -> str:
-    """The type of a field and its bounds."""
-    if "$ref" in field:
-        return f"[{field['$ref']}](#{field['$ref'].lower()})"
-    if "anyOf" in field:
-        return " or ".join(_words(each) for each in field["anyOf"])
-    if "enum" in field:
-        return " or ".join(f"`{each}`" for each in field["enum"])
-    if field.get("type") == "array":
-        return f"list of {_words(field['items'])}"
-    bounds = [text.format(field[key]) for key, text in _BOUNDS.items() if key in field]
-    kind = str(field.get("type", "anything"))
-    return f"{kind} ({', '.join(bounds)})" if bounds else kind
+    tables = (table(shapes[each["$ref"]]) for each in body.get("anyOf", [body]))
+    return [each for each in tables if each]
 
 
 if __name__ == "__main__":

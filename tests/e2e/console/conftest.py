@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -132,9 +133,10 @@ class Console:
 
 
 @asynccontextmanager
-async def opened(chromium: Browser, url: str) -> AsyncIterator[Console]:
+async def opened(chromium: Browser, url: str, **context_options: Any) -> AsyncIterator[Console]:
     """The page at ``url``. When it is closed: nothing went wrong on it, nothing was asked of another origin."""
-    context = await chromium.new_context(viewport={"width": 1440, "height": 860}, reduced_motion="reduce")
+    options = {"viewport": {"width": 1440, "height": 860}, "reduced_motion": "reduce", **context_options}
+    context = await chromium.new_context(**options)
     console = Console(await context.new_page(), url)
     console.watch()
     await console.open()

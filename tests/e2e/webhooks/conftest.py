@@ -108,16 +108,16 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def scene(database_url: str, make_server: Callable[..., Server], receiver: Receiver) -> Scene:
     """On each store."""
-    return _scene(make_server(database_url=database_url, settings=SOON), receiver)
+    return make_scene(make_server(database_url=database_url, settings=SOON), receiver)
 
 
 @pytest.fixture
 def strict_scene(database_url: str, make_server: Callable[..., Server], receiver: Receiver) -> Scene:
     """The same with the guard as it is by default: it cannot reach its receiver."""
     settings = {name: value for name, value in SOON.items() if "DANGEROUS" not in name}
-    return _scene(make_server(database_url=database_url, settings=settings), receiver)
+    return make_scene(make_server(database_url=database_url, settings=settings), receiver)
 
 
-def _scene(server: Server, receiver: Receiver) -> Scene:
+def make_scene(server: Server, receiver: Receiver) -> Scene:
     rtc = {"webhooks": {"event_url": {"address": receiver.url, "http_method": "POST"}}, "signed_callbacks": True}
     return Scene(server, receiver, server.application(rtc=rtc))
