@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import Browser, Locator, Route, expect
 
 from legato.testing.waiting import poll
 from tests.e2e.dev_server import DevServer, Scene
@@ -122,6 +123,21 @@ async def test_the_receiver_is_switched_by_keyboard_for_every_page(page: Console
     await expect(page.page.locator(".way.retrying").first).to_be_visible()
     behave(stage, "slow")
     await expect(switch(page, "Slow")).to_be_checked()
+
+
+async def test_news_that_is_on_its_way_does_not_put_the_switch_back(page: Console) -> None:
+    taken: asyncio.Queue[Route] = asyncio.Queue(2)
+    await page.page.route("**/console/receiver", taken.put)  # the request is held up, as on a slow network
+    await switch(page, "Refuse").check()
+    request = await taken.get()
+    await page.write("alice", "this one is news, and the receiver still takes it")
+    row = page.rows("text").filter(has_text="this one is news")
+    await expect(delivery(row, "delivered")).to_be_visible()
+    await expect(switch(page, "Refuse")).to_be_checked()
+    await request.continue_()
+    await page.write("alice", "this one is refused")
+    await expect(page.page.locator(".way.retrying").first).to_be_visible()
+    await expect(switch(page, "Refuse")).to_be_checked()
 
 
 async def test_a_webhook_of_ones_own_is_named_in_place_of_the_switch(page: Console, stage: Scene) -> None:

@@ -27,7 +27,7 @@ WANTED = {
     "configuration": [f"setting {name}" for name in SETTINGS],
     "operating": METRICS,
     "reference/rest": ["Create a conversation", "Sends events again", "conversation:error:duplicate-name"],
-    "webhooks": ["payload_hash", "whsec_", "Retry-After"],
+    "webhooks": ["payload_hash", "whsec_", "signed_callbacks"],
 }
 # Among so many of the first results. What has a heading of its own is the very first.
 FIRST = 5

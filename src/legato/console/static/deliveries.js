@@ -17,6 +17,7 @@ export class Deliveries {
   #dueAt = null; // on this page's clock, in ms
   #timer = null;
   #told = '';
+  #choosing = 0; // requests to the receiver's switch under way
   onChange = () => {};
 
   constructor({ conversationId, announce }) {
@@ -90,8 +91,12 @@ export class Deliveries {
     }
   }
 
-  #switch(behaviour) {
-    return this.#post('receiver', { behaviour });
+  /** News that was on its way when somebody chose does not put the switch back. */
+  async #switch(behaviour) {
+    this.#choosing += 1;
+    const done = await this.#post('receiver', { behaviour });
+    this.#choosing -= 1;
+    if (!done) this.#show();
   }
 
   async #post(path, body = {}) {
@@ -101,6 +106,7 @@ export class Deliveries {
       body: JSON.stringify(body),
     }).catch(() => null);
     if (!response?.ok) this.announce('The server did not do that.');
+    return Boolean(response?.ok);
   }
 
   // Below the log
@@ -113,7 +119,7 @@ export class Deliveries {
     $('receiver-title').textContent = is_built_in ? 'Receiver' : 'Webhook';
     $('elsewhere').textContent = is_built_in ? '' : url;
     const chosen = $('behaviour').querySelector(`[value=${behaviour}]`);
-    if (!chosen.checked) chosen.checked = true;
+    if (!chosen.checked && !this.#choosing) chosen.checked = true;
     $('backlog').textContent = head > cursor ? `${head - cursor} waiting` : '';
     this.#hold();
   }
