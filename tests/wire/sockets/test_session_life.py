@@ -60,7 +60,7 @@ class TestExpiry:
         client = await stage.client("alice", ttl=20).login()
         await stage.passes(20)
         await client.hears("system:error:expired-token")
-        stage.sessions.registry.refresh(str(client.id), await principal(stage, "alice", 600))
+        await stage.sessions.registry.refresh(str(client.id), await principal(stage, "alice", 600))
         await stage.passes(40)
         await client.send('42["are you there"]')
         assert await client.hears("system:error:invalid-event")
@@ -68,15 +68,15 @@ class TestExpiry:
 
     async def test_a_refresh_with_a_shorter_token_counts_too(self, stage: Stage) -> None:
         client = await stage.client("alice", ttl=3600).login()
-        stage.sessions.registry.refresh(str(client.id), await principal(stage, "alice", 3))
+        await stage.sessions.registry.refresh(str(client.id), await principal(stage, "alice", 3))
         await stage.passes(3)
         assert await client.hears("system:error:expired-token")
 
     async def test_nobody_refreshes_somebody_elses_session(self, stage: Stage) -> None:
         await stage.person("bob")
         client = await stage.client("alice", ttl=20).login()
-        stage.sessions.registry.refresh(str(client.id), await principal(stage, "bob", 600))
-        stage.sessions.registry.refresh("SES-unknown", await principal(stage, "bob", 600))
+        await stage.sessions.registry.refresh(str(client.id), await principal(stage, "bob", 600))
+        await stage.sessions.registry.refresh("SES-unknown", await principal(stage, "bob", 600))
         await stage.passes(20)
         assert await client.hears("system:error:expired-token")
 
@@ -113,7 +113,7 @@ class TestEndedByOthers:
         await stage.person("bob")
         clients = [await stage.login("alice"), await stage.login("alice", dialect="chat")]
         bob = await stage.login("bob")
-        await stage.sessions.registry.terminate_user(str(clients[0].user_id), APPLICATION, "user deleted")
+        await stage.sessions.registry.terminate_user(str(clients[0].user_id), "user deleted")
         for client in clients:
             await client.until(lambda client=client: client.disconnected, "DISCONNECT")
         assert bob.connected
