@@ -10,8 +10,10 @@ from typing import Any, Self
 
 import aiohttp
 
+from legato.testing.postgres import Cluster
 from legato.testing.server import Application, Server
 from legato.testing.session import Session
+from legato.testing.waiting import poll
 
 PATIENCE = 60.0  # seconds for a server that was killed to be back and to have answered everybody
 
@@ -49,6 +51,7 @@ class Writers:
     acknowledged: dict[str, dict[int, str]] = field(default_factory=dict)  # cid → id → text
     unanswered: set[str] = field(default_factory=set)  # texts whose answer never came
     refused: list[tuple[int, Any]] = field(default_factory=list)
+    turned_away: int = 0  # answered with 503 and told when to try again
     _count: int = 0
     _stopping: bool = False
     _up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -83,6 +86,19 @@ class Writers:
         await asyncio.to_thread(self.server.restart)
         self._up.set()
 
+    async def outage(self, cluster: Cluster) -> None:
+        """Kill the database in the middle of it all, and start it again; the server is left to itself."""
+        self._up.clear()
+        await asyncio.to_thread(cluster.kill)
+        await asyncio.to_thread(poll, lambda: self._health() == (200, 503), PATIENCE, "it lives, and is not ready")
+        await asyncio.to_thread(cluster.start)
+        await asyncio.to_thread(poll, lambda: self._health() == (200, 200), PATIENCE, "it is ready again")
+        self._up.set()
+
+    def _health(self) -> tuple[int, int]:
+        live, ready = (self.server.request("GET", f"/health/{what}").status for what in ("live", "ready"))
+        return live, ready
+
     async def _write(self, room: Room, name: str) -> None:
         token = self.application.token(name)
         url = f"{self.server.url}/v1/conversations/{room.cid}/events"
@@ -94,6 +110,12 @@ class Writers:
                 try:
                     async with http.post(url, json={"type": "text", "body": {"text": text}}) as reply:
                         answer = await reply.json()
+                        if reply.status == 503:  # no database: it may have been kept all the same
+                            assert int(reply.headers["retry-after"]) >= 1
+                            self.unanswered.add(text)
+                            self.turned_away += 1
+                            await self._up.wait()
+                            continue
                         if reply.status == 201:
                             assert answer["id"] not in ledger, "one id was given to two texts"
                             ledger[answer["id"]] = text

@@ -21,7 +21,7 @@ from typing import Final
 from legato.api import request_id
 from legato.api.contract import Generation, Reply
 from legato.events.envelope import JsonObject
-from legato.events.refusal import Overloaded, Refusal, Unauthenticated
+from legato.events.refusal import Refusal, Unauthenticated
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ def refused(refusal: Refusal, generation: Generation, instance: str | None = Non
     headers: tuple[tuple[bytes, bytes], ...] = ()
     if isinstance(refusal, MethodNotAllowed):
         headers = ((b"allow", ", ".join(refusal.allowed).encode()),)  # RFC 9110 15.5.6
-    elif isinstance(refusal, Overloaded):
+    elif refusal.retry_after is not None:
         headers = ((b"retry-after", str(max(1, math.ceil(refusal.retry_after))).encode()),)
     elif isinstance(refusal, RequestTimeout):
         headers = ((b"connection", b"close"),)  # RFC 9110 15.5.9

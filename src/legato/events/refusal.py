@@ -32,6 +32,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer to a caller, no error 
     """A refused request: ``code`` for machines, ``detail`` says what the caller should change."""
 
     status = 400
+    retry_after: float | None = None  # seconds, where trying again may help
 
     def __init__(self, code: str, detail: str, *, invalid: tuple[InvalidParameter, ...] = ()) -> None:
         super().__init__(f"{code}: {detail}")
@@ -89,7 +90,7 @@ class Conflict(Refusal):
 
 
 class Overloaded(Refusal):
-    """A bound is reached. ``retry_after`` is in seconds."""
+    """A bound is reached."""
 
     status = 429
 

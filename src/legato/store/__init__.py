@@ -3,6 +3,16 @@
 from legato.store.batch import Batch, Committed, Head, StaleStateError, commit_batch
 from legato.store.engine import Store
 from legato.store.rows import StoredEvent
-from legato.store.turn import Behind
+from legato.store.turn import Behind, StoreUnreachable
 
-__all__ = ["Batch", "Behind", "Committed", "Head", "StaleStateError", "Store", "StoredEvent", "commit_batch"]
+__all__ = [
+    "Batch",
+    "Behind",
+    "Committed",
+    "Head",
+    "StaleStateError",
+    "Store",
+    "StoreUnreachable",
+    "StoredEvent",
+    "commit_batch",
+]

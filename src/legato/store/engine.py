@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
 from legato.store.heads import Heads, lock_heads
 from legato.store.migrate import upgrade
-from legato.store.turn import Behind, take_turn, telling_full
+from legato.store.turn import Behind, take_turn, telling
 
 T = TypeVar("T")
 
@@ -53,7 +53,8 @@ class Store:
     async def write(self, work: Callable[[Connection], T]) -> T:
         """``work`` in a transaction of its own, after everybody else's, durable when this returns.
 
-        Whatever it raises undoes all of it. Raises StorageFull when there is no room on the disk.
+        Whatever it raises undoes all of it. Raises StorageFull when there is no room on the disk, and StoreUnreachable
+        when there is no database.
         """
         return await self._run(self._writer, lambda: self._transaction(work))
 
@@ -73,7 +74,10 @@ class Store:
         return await self._run(self._writer, lambda: self._glance(work))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """``work`` on a reading connection: one consistent view of what was committed before it."""
+        """``work`` on a reading connection: one consistent view of what was committed before it.
+
+        Raises StoreUnreachable.
+        """
         return await self._run(self._readers, lambda: self._view(work))
 
     async def beat(self, work: Callable[[Connection], T]) -> T:
@@ -89,22 +93,22 @@ class Store:
                 engine.dispose()
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
-        with telling_full(), self._writing.begin() as connection:
+        with telling(), self._writing.begin() as connection:
             lock_heads(connection)
             return work(connection)
 
     def _glance(self, work: Callable[[Connection], T]) -> T:
-        with self._writing.connect() as connection:
+        with telling(), self._writing.connect() as connection:
             return work(connection)
 
     def _view(self, work: Callable[[Connection], T]) -> T:
-        with self._reading.connect() as connection:
+        with telling(), self._reading.connect() as connection:
             return work(connection)
 
     def _beat(self, work: Callable[[Connection], T]) -> T:
         if self._beating is None:
             self._beating = _engine(self.url, pool_size=1)
-        with self._beating.begin() as connection:
+        with telling(), self._beating.begin() as connection:
             return work(connection)
 
     @staticmethod

@@ -6,15 +6,32 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, PendingRollbackError
 
+from legato.events.refusal import Refusal
 from legato.store.files import StorageFull
 from legato.store.heads import Heads, News, lock_heads, read_news
 
 T = TypeVar("T")
+
+# How PostgreSQL ends a connection: 08 (its own), 57P (an operator: shutting down, starting up), 25P03 (idle too long).
+_AWAY: Final = ("08", "57P", "25P03")
+
+
+class StoreUnreachable(Refusal):
+    """PostgreSQL cannot be connected to, or has ended the connection: what was asked for may have happened."""
+
+    status = 503
+    retry_after = 2.0
+
+    def __init__(self) -> None:
+        super().__init__(
+            "system:error:database-unreachable",
+            "The database does not answer. Whether this has happened is not known; try again in a moment.",
+        )
 
 
 class Behind:
@@ -31,13 +48,18 @@ class Behind:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """``work`` within the transaction."""
-        return await self._run(lambda: work(self._connection))
+
+        def look() -> T:
+            with telling():
+                return work(self._connection)
+
+        return await self._run(look)
 
     async def finish(self, work: Callable[[Connection, Heads], T]) -> T:
         """``work`` and the commit; whatever it raises undoes everything and ends the turn."""
 
         def last() -> T:
-            with telling_full(), contextlib.closing(self._connection):
+            with telling(), contextlib.closing(self._connection):
                 result = work(self._connection, self._held)
                 self._connection.commit()
                 return result
@@ -54,9 +76,10 @@ class Behind:
 
 def take_turn(engine: Engine, known: Heads, work: Callable[[Connection, Heads], T]) -> T | Behind:
     """``work`` and its commit if the heads are at ``known``; else the open turn. In the writer's thread."""
-    connection = engine.connect()
+    with telling():
+        connection = engine.connect()
     try:
-        with telling_full():
+        with telling():
             held = lock_heads(connection)
             if held == known:
                 result = work(connection, held)
@@ -70,12 +93,16 @@ def take_turn(engine: Engine, known: Heads, work: Callable[[Connection, Heads], 
 
 
 @contextlib.contextmanager
-def telling_full() -> Iterator[None]:
-    """Raises StorageFull where the store says that it has no room: SQLITE_FULL, or disk_full (53100)."""
+def telling() -> Iterator[None]:
+    """Raises StorageFull and StoreUnreachable where that is what an error of the driver's means."""
     try:
         yield
     except OperationalError as error:
         name, state = getattr(error.orig, "sqlite_errorname", ""), getattr(error.orig, "sqlstate", "")
-        if name == "SQLITE_FULL" or state == "53100":
+        if name == "SQLITE_FULL" or state == "53100":  # disk_full
             raise StorageFull from error
+        if state is None or state.startswith(_AWAY):  # psycopg has no state when nobody has answered
+            raise StoreUnreachable from error
         raise
+    except PendingRollbackError as error:  # the connection ended in a piece of work, which has the first error
+        raise StoreUnreachable from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -62,21 +63,36 @@ class Cluster:
             "autovacuum": "off",
             "log_min_messages": "fatal",
         }
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self._options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._log = (self._root / "log").open("wb")
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self) -> None:
+        """Start it, also again after ``kill``: what was committed is there. Returns when it accepts connections."""
         self._process = subprocess.Popen(  # noqa: S603 - our own arguments, no shell
-            [self._binaries / "postgres", "-D", self._data, *options],
+            [self._binaries / "postgres", "-D", self._data, *self._options],
             stdout=self._log,
             stderr=self._log,
             cwd=self._root,
             user=self._user,
             group=self._user,
         )
-        try:
-            poll(self._answers, START_SECONDS, "PostgreSQL accepts connections")
-        except BaseException:
-            self.stop()
-            raise
+        poll(self._answers, START_SECONDS, "PostgreSQL accepts connections")
+
+    def kill(self) -> None:
+        """``kill -9`` of the server with all its processes: nothing is flushed, and nobody is told."""
+        self._process.send_signal(signal.SIGSTOP)  # or it would start others while these are killed
+        pids = self.pids()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+        # One that still has the shared memory would keep the next server out.
+        poll(lambda: not any(map(_runs, pids)), START_SECONDS, "PostgreSQL is gone")
 
     def database(self) -> str:
         """The URL of a new, empty database, for ``LEGATO_DATABASE_URL``."""
@@ -128,3 +144,12 @@ class Cluster:
         )
         if done.returncode:
             raise RuntimeError(f"{program} failed:\n{done.stderr}")
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there and is no corpse that its parent has not looked at yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"

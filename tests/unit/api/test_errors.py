@@ -16,6 +16,7 @@ from legato.events.refusal import (
     Unauthenticated,
     Unavailable,
 )
+from legato.store import StoreUnreachable
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,7 @@ from legato.events.refusal import (
         (Unauthenticated("", code="user:error:not-found"), 401),
         (NotFound("user:error:not-found", ""), 404),
         (Overloaded(""), 429),
+        (StoreUnreachable(), 503),
         (Unavailable(""), 501),
         (PayloadTooLarge(1), 413),
         (MethodNotAllowed(("GET",)), 405),
@@ -59,6 +61,7 @@ def test_the_applications_shape_has_no_code() -> None:
 def test_whole_seconds_are_told_until_the_next_try() -> None:
     for seconds, told in ((0.01, b"1"), (1.0, b"1"), (1.2, b"2")):
         assert (b"retry-after", told) in refused(Overloaded("", retry_after=seconds), Generation.V1).headers
+    assert (b"retry-after", b"2") in refused(StoreUnreachable(), Generation.V1).headers
 
 
 def test_whom_to_be_is_asked_in_the_routes_own_scheme() -> None:
