@@ -3,7 +3,7 @@
 # make lint   the checks without the tests
 # make docs   the documentation as a site, in build/docs; a link that leads nowhere is an error
 # make bench  the measurements of bench/README.md (long; wants the machine to itself)
-# make soak   the crash tests with 200 kills for each store (long)
+# make soak   the crash tests with 200 kills for each store, webhooks with 100,000 events (long)
 #
 # TESTS="tests/unit -k fold" narrows `make test` to those.
 
@@ -44,7 +44,7 @@ bench: $(VENV)/.tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench
 
 soak: peers
-	LEGATO_CRASHES=200 $(BIN)/pytest -m crash tests/e2e
+	LEGATO_CRASHES=200 LEGATO_EVENTS=100000 $(BIN)/pytest -m "crash or soak" tests/e2e
 
 # What tests talk to and pip does not bring: PostgreSQL, NATS, nginx, HAProxy, faketime, Chromium, strace, curl, systemd,
 # the official npm clients.

@@ -18,6 +18,7 @@ STORES = ("sqlite", "postgresql")
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, and refuse to begin without a peer where none may be missing."""
     config.addinivalue_line("markers", "crash: kills servers under load, LEGATO_CRASHES times for each store")
+    config.addinivalue_line("markers", "soak: many events, LEGATO_EVENTS of them")
     config.addinivalue_line("markers", "interop: drives the official SDKs")
 
 

@@ -5,6 +5,7 @@
     POST, GET /hook, /hook/…      recorded, and answered as `behave` said last
     GET  /-/requests?after=N      what was recorded after the N-th
     PUT  /-/behaviour             {"answer": "ok"}, or "500", "503", "410", "garbage", "nothing", "slow" …
+    PUT  /-/behaviour/hook/x      the same for what comes to /hook/x
 
 ``python -m legato.testing.receiver PORT [JOURNAL]`` starts one. With a journal it knows after ``kill -9`` what it had
 recorded: a request is in that file before it is answered.
@@ -54,18 +55,30 @@ class Received(msgspec.Struct, frozen=True):
         """``webhook-id``."""
         return self.headers["webhook-id"]
 
+    @property
+    def was_taken(self) -> bool:
+        """Whether it was answered with success."""
+        return self.answered in ("ok", "slow")
+
 
 class Behaviour(msgspec.Struct, frozen=True):
     """How to answer. ``only`` limits it to requests whose body holds this text; all others are answered with 200.
 
+    ``every`` answers some in another way: ``{"500": 40}`` every fortieth request with 500, the first that fits.
     ``answer`` is ``ok``, a status, ``garbage`` (no HTTP), ``nothing`` (never answered), ``hangup`` (closed without an
-    answer) or ``slow`` (200, in small pieces over ``seconds``). ``retry_after`` is the header of that name.
+    answer) or ``slow`` (200, in small pieces over ``seconds``). ``retry_after`` is the header of that name, for what is
+    no success.
     """
 
     answer: str = "ok"
     only: str | None = None
     retry_after: str | None = None
     seconds: float = 1.0
+    every: dict[str, int] = {}
+
+    def at(self, number: int) -> str:
+        """The answer to the request of this number."""
+        return next((answer for answer, each in self.every.items() if number % each == 0), self.answer)
 
 
 class Receiver:
@@ -94,10 +107,10 @@ class Receiver:
         """End it."""
         self._end(signal.SIGTERM)
 
-    def behave(self, answer: str = "ok", **more: Any) -> None:
-        """From now on, answer so (see ``Behaviour``)."""
+    def behave(self, answer: str = "ok", *, path: str = "", **more: Any) -> None:
+        """From now on, answer so (see ``Behaviour``) whatever comes; with ``path``, what comes there."""
         behaviour = msgspec.json.encode(Behaviour(answer, **more))
-        self._ask("PUT", "/-/behaviour", behaviour)
+        self._ask("PUT", f"/-/behaviour{path}", behaviour)
 
     def requests(self, after: int = 0) -> list[Received]:
         """What has come since the ``after``-th request."""
@@ -105,7 +118,7 @@ class Receiver:
 
     def accepted(self) -> list[Received]:
         """What was answered with success."""
-        return [each for each in self.requests() if each.answered in ("ok", "slow")]
+        return [each for each in self.requests() if each.was_taken]
 
     def until(self, condition: Callable[[list[Received]], Any], what: str, seconds: float = 30.0) -> list[Received]:
         """What has come once ``condition`` of it holds. AssertionError when it does not in time."""
@@ -150,7 +163,7 @@ class _Server:
 
     def __init__(self, journal: Path | None) -> None:
         self._requests: list[Received] = []
-        self._behaviour = Behaviour()
+        self._behaviours = {"": Behaviour()}  # by path
         self._journal = None
         if journal is not None:
             lines = journal.read_bytes().splitlines() if journal.exists() else []
@@ -184,22 +197,22 @@ class _Server:
         if path == "/-/requests":
             after = int(query.removeprefix("after=") or 0)
             return self._write(writer, "200", msgspec.json.encode(self._requests[after:]))
-        if path == "/-/behaviour":
-            self._behaviour = msgspec.json.decode(body, type=Behaviour)
+        if path.startswith("/-/behaviour"):
+            self._behaviours[path.removeprefix("/-/behaviour")] = msgspec.json.decode(body, type=Behaviour)
             return self._write(writer, "200", b"{}")
-        behaviour = self._behaviour
+        behaviour = self._behaviours.get(path) or self._behaviours[""]
         if behaviour.only is not None and behaviour.only.encode() not in body:
             behaviour = Behaviour()
+        number = len(self._requests) + 1
+        answer = behaviour.at(number)
         if len(self._requests) < MAX_REQUESTS:
-            number = len(self._requests) + 1
-            received = Received(number, method, path, query, headers, body, behaviour.answer)
+            received = Received(number, method, path, query, headers, body, answer)
             self._requests.append(received)
             if self._journal is not None:
                 self._journal.write(msgspec.json.encode(received) + b"\n")
-        return await self._answer(writer, behaviour)
+        return await self._answer(writer, answer, behaviour)
 
-    async def _answer(self, writer: asyncio.StreamWriter, behaviour: Behaviour) -> bool:
-        answer = behaviour.answer
+    async def _answer(self, writer: asyncio.StreamWriter, answer: str, behaviour: Behaviour) -> bool:
         if answer == "garbage":
             writer.write(b"this is not HTTP\r\n\r\n")
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from legato.testing.receiver import Receiver
 from legato.testing.server import Application, Server
 from legato.testing.waiting import poll
 
+INTEROP = Path(__file__).parents[2] / "interop"
 SIGNATURE_SECRET = "s" * 40
 # Retries after 0.1, 0.3, 0.6, 1.4 s …
 SOON = {
@@ -64,9 +66,9 @@ class Scene:
         found: list[dict[str, Any]] = self.ask("GET", path)["_embedded"]["events"]
         return found
 
-    def endpoint(self) -> dict[str, Any]:
-        """The application's endpoint."""
-        found: dict[str, Any] = self.ask("GET", f"/v1/webhooks/{self.application.id}")
+    def endpoint(self, id_: str | None = None) -> dict[str, Any]:
+        """The application's endpoint, or the one of this id."""
+        found: dict[str, Any] = self.ask("GET", f"/v1/webhooks/{id_ or self.application.id}")
         return found
 
     def until(self, found: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
@@ -106,9 +108,15 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def scene(database_url: str, make_server: Callable[..., Server], receiver: Receiver) -> Scene:
+def settings() -> dict[str, str]:
+    """The server's."""
+    return SOON
+
+
+@pytest.fixture
+def scene(database_url: str, make_server: Callable[..., Server], receiver: Receiver, settings: dict[str, str]) -> Scene:
     """On each store."""
-    return make_scene(make_server(database_url=database_url, settings=SOON), receiver)
+    return make_scene(make_server(database_url=database_url, settings=settings), receiver)
 
 
 @pytest.fixture

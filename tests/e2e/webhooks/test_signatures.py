@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-from pathlib import Path
 
 import jwt
 import pytest
@@ -16,9 +15,7 @@ from vonage_jwt import verify_signature
 from legato.testing.receiver import Received
 from tests.conftest import missing
 
-from .conftest import SIGNATURE_SECRET, Scene
-
-INTEROP = Path(__file__).parents[2] / "interop"
+from .conftest import INTEROP, SIGNATURE_SECRET, Scene
 
 
 def told_of(scene: Scene, texts: int = 5) -> list[Received]:
