@@ -65,6 +65,7 @@ from legato.store.applications import purge_orphans
 from legato.store.files import Files
 from legato.store.media import known_media
 from legato.store.media_links import MediaLinks
+from legato.store.signature import SignatureSecrets, read_signature_secrets
 from legato.store.signing import MEDIA_LINKS, signing_secret
 from legato.webhooks import Policy, Signer, Webhooks
 
@@ -78,6 +79,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 BACKLOG = 4096
 # Answers under way get this long when the server is told to stop.
 DRAIN_SECONDS = 10
+# Between looks whether the signature secret was rotated by somebody else than us.
+SIGNATURE_SECONDS = 5.0
 # Between looks for rows that deleted applications left.
 PURGE_SECONDS = 60.0
 # Between looks for files that no row names: they only cost room on the disk.
@@ -128,6 +131,7 @@ class Application:
             ids=ids,
             manner=self.manners.of,
         )
+        self._signer = Signer(account.api_key, account.signature, ids)
         self.webhooks = Webhooks(
             read=log_.read,
             write=log_.transact,
@@ -135,7 +139,7 @@ class Application:
                 # Whoever tries it out has the receiver beside it; `legato dev` is for nobody else.
                 dangerous_allow_private_addresses=settings.dangerous_allow_private_addresses or demo is not None
             ),
-            signer=Signer(account.api_key, account.signature_secret, ids),
+            signer=self._signer,
             clock=clock,
             ids=ids,
             policy=_patience(settings),
@@ -144,7 +148,7 @@ class Application:
         every_room = [
             *rooms(services),
             Applications(services, self._application_changed),
-            AccountRoom(services),
+            AccountRoom(services, self._sign_with),
             DeviceRoom(services),
             WebhookRoom(services, self.webhooks),
             ImageRoom(services, self._files, links, self._image_worker, max_bytes=settings.max_image_bytes),
@@ -276,8 +280,18 @@ class Application:
     async def _do_chores(self) -> None:
         async with asyncio.TaskGroup() as chores:
             chores.create_task(self._upkeep.run(), name="upkeep")
+            chores.create_task(_repeat(SIGNATURE_SECONDS, self._look_at_signature), name="signature")
             chores.create_task(_repeat(PURGE_SECONDS, self._purge), name="purge")
             chores.create_task(_repeat(SWEEP_SECONDS, self._sweep), name="sweep")
+
+    def _sign_with(self, secrets: SignatureSecrets) -> None:
+        self._signer.secrets = secrets
+
+    async def _look_at_signature(self) -> None:
+        """Whether a command, or another node, has rotated what webhooks are signed with."""
+        found = await self.log.read(read_signature_secrets)
+        if found is not None:
+            self._sign_with(found)
 
     async def _purge(self) -> None:
         """What deleted applications left in the database goes, little by little."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -20,6 +21,12 @@ from legato.store.account import (
     revoke_secret,
     rotate_secret,
 )
+from legato.store.signature import (
+    MAX_SIGNATURE_SECRET,
+    MIN_SIGNATURE_SECRET,
+    SignatureSecrets,
+    rotate_signature_secret,
+)
 
 MAX_OVERLAP_SECONDS: Final = 90 * 24 * 3600  # a rotation that takes a quarter is not one
 NOT_FOUND: Final = "account:error:secret-not-found"
@@ -36,13 +43,23 @@ class SecretView(msgspec.Struct, omit_defaults=True):
     secret: str | None = None
 
 
-class AccountView(msgspec.Struct):
-    """The account; ``signature_secret`` is what webhooks are signed with."""
+class SignatureView(msgspec.Struct, omit_defaults=True):
+    """What webhooks are signed with. ``old_signature_secret`` is what receivers may have until then."""
+
+    signature_secret: str
+    old_signature_secret: str | None = None
+    old_signature_secret_until: str | None = None
+
+
+class AccountView(msgspec.Struct, omit_defaults=True):
+    """The account; ``signature_secret`` is what webhooks are signed with, the old one as well until then."""
 
     api_key: str
     signature_secret: str
     created_at: str
     secrets: list[SecretView]
+    old_signature_secret: str | None = None
+    old_signature_secret_until: str | None = None
 
 
 class Rotation(msgspec.Struct):
@@ -53,10 +70,21 @@ class Rotation(msgspec.Struct):
     overlap: Annotated[float, Meta(ge=0, le=MAX_OVERLAP_SECONDS)] = DEFAULT_OVERLAP_SECONDS
 
 
-class AccountRoom:
-    """``/v2/account``. A change counts from the next request on: nothing keeps the account in memory but the store."""
+class SignatureRotation(msgspec.Struct):
+    """A new signature secret, made here unless given; receivers may have the one there is for ``overlap`` seconds."""
 
-    def __init__(self, services: Services) -> None:
+    secret: (
+        Annotated[str, Meta(min_length=MIN_SIGNATURE_SECRET, max_length=MAX_SIGNATURE_SECRET, pattern="^[!-~]*$")]
+        | None
+    ) = None
+    overlap: Annotated[float, Meta(ge=0, le=MAX_OVERLAP_SECONDS)] = DEFAULT_OVERLAP_SECONDS
+
+
+class AccountRoom:
+    """``/v2/account``. A change counts from the next request on; ``signing`` is told of a new signature secret."""
+
+    def __init__(self, services: Services, signing: Callable[[SignatureSecrets], None]) -> None:
+        self._signing = signing
         self._log = services.log
         self._clock = services.clock
         self._ids = services.ids
@@ -67,7 +95,18 @@ class AccountRoom:
         now = self._clock.now()
         account = await self._log.read(lambda connection: read_account(connection, now))
         secrets = [_view(each) for each in account.secrets]
-        return Reply(200, AccountView(account.api_key, account.signature_secret, iso(account.created_at), secrets))
+        signature = _signature(account.signature, now)
+        return Reply(
+            200,
+            AccountView(
+                account.api_key,
+                signature.signature_secret,
+                iso(account.created_at),
+                secrets,
+                signature.old_signature_secret,
+                signature.old_signature_secret_until,
+            ),
+        )
 
     @route(
         "POST",
@@ -105,6 +144,35 @@ class AccountRoom:
         now = self._clock.now()
         await self._log.transact(lambda connection: revoke_secret(connection, request.params["secret_id"], now))
         return Reply(204)
+
+    @route(
+        "POST",
+        "/account/signature-secret",
+        "Rotates what webhooks are signed with.",
+        body=SignatureRotation,
+        creates=True,
+        replies=(Answer(201, SignatureView),),
+        codes=("account:error:rotation-under-way",),
+        **_V2,
+    )
+    async def rotate_signature(self, request: Request[SignatureRotation, None]) -> Reply[SignatureView]:
+        """Until the overlap is over, each receiver is asked with the secret that it took last: the old one at first,
+        and when it answers 401 or 403 to that, at once with the new one.
+        """
+        body, now = request.body, self._clock.now()
+        made = await self._log.transact(
+            lambda connection: rotate_signature_secret(connection, now, secret=body.secret, overlap=body.overlap),
+            key=key_of_account(request),
+            answer_type=SignatureSecrets,
+        )
+        self._signing(made)
+        return Reply(201, _signature(made, now))
+
+
+def _signature(secrets: SignatureSecrets, now: float) -> SignatureView:
+    if len(secrets.at(now)) == 1:
+        return SignatureView(secrets.current)
+    return SignatureView(secrets.current, secrets.old, iso(secrets.old_until or now))
 
 
 def _view(secret: Secret) -> SecretView:

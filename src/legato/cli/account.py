@@ -26,6 +26,9 @@ def show(server: ServerOption = None, as_json: JsonOption = False) -> None:
         print_json(asdict(account))
         return
     rows = [("API key", account.api_key), ("signature secret", account.signature_secret)]
+    if account.old_signature_secret is not None:
+        until = account.old_signature_secret_until
+        rows.append(("old signature secret", f"{account.old_signature_secret} (until {until})"))
     for each in account.secrets:
         until = f"until {each.expires_at}" if each.expires_at else "in use"
         rows.append(("API secret", f"{each.secret or each.id} ({until}, made {each.created_at})"))
@@ -56,3 +59,28 @@ def rotate_secret(
         return
     print_line(str(made.secret))
     note(f"Secrets made before end in {overlap_hours:g} hours." if overlap_hours else "Secrets made before have ended.")
+
+
+@app.command("rotate-signature-secret")
+def rotate_signature_secret(
+    overlap_hours: Annotated[
+        float, typer.Option(min=0, max=2160, help="How long receivers of webhooks may have the old one.")
+    ] = 24.0,
+    server: ServerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new signature secret, which the token in webhooks is signed with, and print it."""
+    from dataclasses import asdict
+
+    from legato.cli.administration import administration
+    from legato.cli.output import note, print_json, print_line
+    from legato.config import load
+
+    with administration(load(), server) as installation:
+        made = installation.rotate_signature_secret(overlap_hours * 3600)
+    if as_json:
+        print_json(asdict(made))
+        return
+    print_line(made.signature_secret)
+    until = made.old_signature_secret_until
+    note(f"Receivers may have the old one until {until}." if until else "The old one has ended.")

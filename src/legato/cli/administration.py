@@ -48,6 +48,16 @@ class AccountFacts:
     api_key: str
     signature_secret: str
     secrets: tuple[SecretFacts, ...]
+    old_signature_secret: str | None = None
+    old_signature_secret_until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureFacts:
+    """What webhooks are signed with: the old one as well until then, as text."""
+
+    signature_secret: str
+    old_signature_secret_until: str | None = None
 
 
 class Administration(Protocol):
@@ -75,6 +85,10 @@ class Administration(Protocol):
 
     def rotate_secret(self, overlap: float) -> SecretFacts:
         """A new secret; the others are valid for ``overlap`` seconds more."""
+        ...
+
+    def rotate_signature_secret(self, overlap: float) -> SignatureFacts:
+        """A new signature secret; receivers may have the old one for ``overlap`` seconds more."""
         ...
 
     def create_user(self, application_id: str, name: str, display_name: str | None) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from legato.auth import load_public, public_pem
 from legato.auth.capabilities import cleaned
-from legato.cli.administration import AccountFacts, ApplicationFacts, SecretFacts, UserFacts
+from legato.cli.administration import AccountFacts, ApplicationFacts, SecretFacts, SignatureFacts, UserFacts
 from legato.config import Settings
 from legato.conversations.user import MAX_DISPLAY_NAME, MAX_NAME, User
 from legato.events.ids import RandomIds
@@ -30,6 +30,7 @@ from legato.store.applications import (
     replace_application,
 )
 from legato.store.paging import Window
+from legato.store.signature import SignatureSecrets, rotate_signature_secret
 from legato.store.users import find_user_by_name, insert_user, list_users
 
 T = TypeVar("T")
@@ -125,13 +126,22 @@ class OnStore:
                 signature_secret=settings.signature_secret.get_secret_value() if settings.signature_secret else None,
             )
         )
-        return AccountFacts(account.api_key, account.signature_secret, tuple(_secret(each) for each in account.secrets))
+        old, until = _old(account.signature, now)
+        secrets = tuple(_secret(each) for each in account.secrets)
+        return AccountFacts(account.api_key, account.signature_secret, secrets, old, until)
 
     def rotate_secret(self, overlap: float) -> SecretFacts:
         """A new secret."""
         self.account()
         now = self._clock.now()
         return _secret(self._write(lambda connection: rotate_secret(connection, self._ids, now, overlap=overlap)))
+
+    def rotate_signature_secret(self, overlap: float) -> SignatureFacts:
+        """A new signature secret."""
+        self.account()
+        now = self._clock.now()
+        made = self._write(lambda connection: rotate_signature_secret(connection, now, overlap=overlap))
+        return SignatureFacts(made.current, _old(made, now)[1])
 
     def create_user(self, application_id: str, name: str, display_name: str | None) -> str:
         """A new user's id."""
@@ -186,6 +196,13 @@ def _public(pem: str) -> str:
 def _secret(secret: Secret) -> SecretFacts:
     ends = None if secret.expires_at is None else iso(secret.expires_at)
     return SecretFacts(secret.id, iso(secret.created_at), ends, secret.secret)
+
+
+def _old(signature: SignatureSecrets, now: float) -> tuple[str | None, str | None]:
+    """The old secret and until when it signs, as long as it does."""
+    if len(signature.at(now)) == 1:
+        return None, None
+    return signature.old, iso(signature.old_until or now)
 
 
 def _no_such(application_id: str) -> NotFound:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from legato.auth import mint
-from legato.cli.administration import AccountFacts, ApplicationFacts, SecretFacts, UserFacts
+from legato.cli.administration import AccountFacts, ApplicationFacts, SecretFacts, SignatureFacts, UserFacts
 from legato.cli.client import Client
 from legato.cli.problems import CommandError
 from legato.installation import Installation
@@ -55,11 +55,17 @@ class OverHttp:
         """The account; a server does not show its secrets again."""
         found = self._client.as_account("GET", "/v2/account")
         secrets = tuple(_secret(each) for each in found["secrets"])
-        return AccountFacts(found["api_key"], found["signature_secret"], secrets)
+        old, until = found.get("old_signature_secret"), found.get("old_signature_secret_until")
+        return AccountFacts(found["api_key"], found["signature_secret"], secrets, old, until)
 
     def rotate_secret(self, overlap: float) -> SecretFacts:
         """A new secret."""
         return _secret(self._client.as_account("POST", "/v2/account/secrets", {"overlap": overlap}))
+
+    def rotate_signature_secret(self, overlap: float) -> SignatureFacts:
+        """A new signature secret."""
+        made = self._client.as_account("POST", "/v2/account/signature-secret", {"overlap": overlap})
+        return SignatureFacts(made["signature_secret"], made.get("old_signature_secret_until"))
 
     def create_user(self, application_id: str, name: str, display_name: str | None) -> str:
         """A new user's id."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from legato.log import Log
 from legato.store.endpoints import read_endpoint
+from legato.store.signature import read_signature_secrets
 from legato.webhooks import UnverifiedError, verify
 
 Scope = MutableMapping[str, Any]
@@ -61,7 +62,7 @@ class Receiver:
         self.behaviour = Behaviour.WELL
         self._log = log
         self._endpoint_id = endpoint_id
-        self._signature_secret = signature_secret
+        self._signature_secrets: Sequence[str] = [signature_secret]
         self._secrets: list[bytes] = []
         self._kept: deque[Received] = deque()
         self._kept_bytes = 0
@@ -105,16 +106,19 @@ class Receiver:
                 await _answer(send, 200, "Received.")
 
     async def _verify(self, headers: dict[str, str], body: bytes, now: float) -> tuple[str, ...]:
-        """The endpoint's secret is remembered; it is read again when it does not fit, for it may have been rotated."""
+        """Secrets are remembered; they are read again when they do not fit, for they may have been rotated."""
 
         def check() -> tuple[str, ...]:
-            return verify(headers, body, signature_secret=self._signature_secret, secrets=self._secrets, now=now)
+            return verify(headers, body, signature_secrets=self._signature_secrets, secrets=self._secrets, now=now)
 
         try:
             return check()
         except UnverifiedError:
             endpoint = await self._log.read(lambda connection: read_endpoint(connection, self._endpoint_id))
             self._secrets = [] if endpoint is None else endpoint.secrets_at(now)
+            account = await self._log.read(read_signature_secrets)
+            if account is not None:
+                self._signature_secrets = account.at(now)
             return check()
 
     async def _dawdle(self) -> None:

@@ -16,12 +16,12 @@ from sqlalchemy import Connection, delete, insert, select, update
 from legato.events.ids import IdSource
 from legato.events.refusal import Conflict, InvalidInput, NotFound
 from legato.store.schema import account, account_secrets
+from legato.store.signature import SignatureSecrets, new_signature_secret
 
 # One in use, one that replaces it, and room for a rotation that was begun twice.
 MAX_SECRETS: Final = 4
 MIN_SECRET: Final = 8  # characters, as the platform's secret management has it
 MAX_SECRET: Final = 128  # characters; a Basic header with it stays small
-SIGNATURE_SECRET_CHARACTERS: Final = 64  # HS256 wants a key of 32 bytes or more (RFC 7518 3.2)
 DEFAULT_OVERLAP_SECONDS: Final = 24 * 3600.0  # time to bring a new secret to every caller
 
 _ALPHABET: Final = string.ascii_letters + string.digits
@@ -45,9 +45,14 @@ class Account(msgspec.Struct, frozen=True):
     """The account as stored; ``secrets`` newest first, those that ran out left out."""
 
     api_key: str
-    signature_secret: str
+    signature: SignatureSecrets
     created_at: float
     secrets: tuple[Secret, ...]
+
+    @property
+    def signature_secret(self) -> str:
+        """The newest one."""
+        return self.signature.current
 
     def secrets_at(self, now: float) -> list[str]:
         """The secrets that are valid at ``now``, newest first."""
@@ -75,7 +80,7 @@ def ensure_account(
             insert(account).values(
                 id=_ONLY,
                 api_key=api_key or random.token_hex(4),  # eight hexadecimal digits, as the platform's keys are
-                signature_secret=signature_secret or _generated(SIGNATURE_SECRET_CHARACTERS),
+                signature_secret=signature_secret or new_signature_secret(),
                 created_at=now,
             )
         )
@@ -97,7 +102,8 @@ def read_account(connection: Connection, now: float) -> Account:
     )
     rows = connection.execute(select(account_secrets).where(valid).order_by(*newest_first))
     found = tuple(Secret(each.id, each.secret, each.created_at, each.expires_at) for each in rows)
-    return Account(row.api_key, row.signature_secret, row.created_at, found)
+    signature = SignatureSecrets(row.signature_secret, row.old_signature_secret, row.old_signature_secret_until)
+    return Account(row.api_key, signature, row.created_at, found)
 
 
 def rotate_secret(
@@ -141,13 +147,9 @@ def revoke_secret(connection: Connection, secret_id: str, now: float) -> None:
 def generate_secret() -> str:
     """A secret of letters and digits, with at least one of each kind, as the platform asks of its own."""
     while True:
-        text = _generated(_GENERATED_CHARACTERS)
+        text = "".join(random.choice(_ALPHABET) for _ in range(_GENERATED_CHARACTERS))
         if any(map(str.islower, text)) and any(map(str.isupper, text)) and any(map(str.isdigit, text)):
             return text
-
-
-def _generated(characters: int) -> str:
-    return "".join(random.choice(_ALPHABET) for _ in range(characters))
 
 
 def _insert(connection: Connection, secret: Secret) -> None:

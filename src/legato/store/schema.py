@@ -62,6 +62,8 @@ account = Table(
     Column("api_key", String, nullable=False),
     Column("signature_secret", String, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("old_signature_secret", String),  # signs as well, until …
+    Column("old_signature_secret_until", Double),
 )
 
 account_secrets = Table(

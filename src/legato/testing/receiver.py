@@ -27,6 +27,7 @@ import msgspec
 
 from legato.testing.ports import free_port
 from legato.testing.waiting import poll
+from legato.webhooks import check_bearer
 
 START_SECONDS: Final = 30.0
 # Requests that are remembered; a test that sends more counts them some other way.
@@ -67,7 +68,8 @@ class Behaviour(msgspec.Struct, frozen=True):
     ``every`` answers some in another way: ``{"500": 40}`` every fortieth request with 500, the first that fits.
     ``answer`` is ``ok``, a status, ``garbage`` (no HTTP), ``nothing`` (never answered), ``hangup`` (closed without an
     answer) or ``slow`` (200, in small pieces over ``seconds``). ``retry_after`` is the header of that name, for what is
-    no success.
+    no success. With a ``signature_secret``, what has no token of it is answered with 401.
+    ``location`` is where a redirect leads.
     """
 
     answer: str = "ok"
@@ -75,6 +77,8 @@ class Behaviour(msgspec.Struct, frozen=True):
     retry_after: str | None = None
     seconds: float = 1.0
     every: dict[str, int] = {}
+    signature_secret: str | None = None
+    location: str | None = None
 
     def at(self, number: int) -> str:
         """The answer to the request of this number."""
@@ -205,6 +209,9 @@ class _Server:
             behaviour = Behaviour()
         number = len(self._requests) + 1
         answer = behaviour.at(number)
+        if behaviour.signature_secret is not None:
+            checks = check_bearer(headers, body, behaviour.signature_secret)
+            answer = answer if all(each.passed for each in checks) else "401"
         if len(self._requests) < MAX_REQUESTS:
             received = Received(number, method, path, query, headers, body, answer)
             self._requests.append(received)
@@ -228,11 +235,13 @@ class _Server:
                 await asyncio.sleep(behaviour.seconds / 10)
             return True
         status = "200" if answer == "ok" else answer
-        return self._write(writer, status, b"", behaviour.retry_after)
+        return self._write(writer, status, b"", {"retry-after": behaviour.retry_after, "location": behaviour.location})
 
-    def _write(self, writer: asyncio.StreamWriter, status: str, body: bytes, retry_after: str | None = None) -> bool:
-        patience = f"retry-after: {retry_after}\r\n" if retry_after else ""
-        head = f"HTTP/1.1 {status} Told\r\ncontent-length: {len(body)}\r\n{patience}\r\n"
+    def _write(
+        self, writer: asyncio.StreamWriter, status: str, body: bytes, fields: dict[str, str | None] | None = None
+    ) -> bool:
+        more = "".join(f"{name}: {value}\r\n" for name, value in (fields or {}).items() if value is not None)
+        head = f"HTTP/1.1 {status} Told\r\ncontent-length: {len(body)}\r\n{more}\r\n"
         writer.write(head.encode() + body)
         return True
 

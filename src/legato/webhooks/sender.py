@@ -25,6 +25,10 @@ CONNECT_SECONDS: Final = 3.0
 TOTAL_SECONDS: Final = 10.0
 # What is kept of an answer, for whoever looks for what went wrong.
 ANSWER_BYTES: Final = 2_048
+# What a receiver answers when it does not believe a signature.
+DISBELIEF: Final = frozenset((401, 403))
+# Endpoints that are remembered to have the new secret while one is rotated; one that is forgotten is found out again.
+MAX_AHEAD: Final = 10_000
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -46,7 +50,11 @@ class Prepared:
 
 
 class Sender:
-    """Sends events. It keeps nothing: who calls decides what an outcome means."""
+    """Sends events. Who calls decides what an outcome means.
+
+    While the account's signature secret is rotated, an endpoint has the old one or the new one. It is asked with the
+    one that it took last, the old one at first, and when it does not believe that, at once with the other.
+    """
 
     def __init__(self, outbound: Outbound, signer: Signer, clock: Clock, steady: Callable[[], float]) -> None:
         """``steady`` is a clock in seconds that is never set."""
@@ -54,6 +62,7 @@ class Sender:
         self._signer = signer
         self._clock = clock
         self._steady = steady
+        self._ahead: set[str] = set()  # endpoints that have the new secret already
 
     def listening_secret(self, application_id: str) -> bytes:
         """What is signed with for those who listen to an application without an endpoint."""
@@ -61,6 +70,9 @@ class Sender:
 
     def prepare(self, endpoint: Endpoint, event: Event, known_by: str) -> Prepared:
         """The request that tells ``endpoint`` of ``event``, signed for this moment."""
+        return self._prepare(endpoint, event, known_by, is_ahead=endpoint.id in self._ahead)
+
+    def _prepare(self, endpoint: Endpoint, event: Event, known_by: str, *, is_ahead: bool) -> Prepared:
         if endpoint.params:
             event = replace(event, params={**endpoint.params, **(event.params or {})})
         payload = for_webhook(event)
@@ -69,7 +81,8 @@ class Sender:
         body = b"" if is_get else payload
         headers = standard_headers(known_by, body, now, endpoint.secrets_at(now))
         if endpoint.signed:
-            headers["Authorization"] = self._signer.bearer(event.application_id, body, now, hashed=not is_get)
+            key = self._signer.secrets.at(now)[-1 if is_ahead else 0]
+            headers["Authorization"] = self._signer.bearer(event.application_id, body, now, key, hashed=not is_get)
         if is_get:
             return Prepared("GET", _with_query(endpoint.url, payload), headers, b"")
         headers["Content-Type"] = "application/json"
@@ -77,7 +90,24 @@ class Sender:
 
     async def send(self, endpoint: Endpoint, event: Event, known_by: str) -> Sent:
         """One attempt. Whatever goes wrong is an outcome, never an exception."""
-        prepared = self.prepare(endpoint, event, known_by)
+        is_ahead = endpoint.id in self._ahead
+        sent = await self._send(self._prepare(endpoint, event, known_by, is_ahead=is_ahead))
+        if sent.outcome.status not in DISBELIEF or not endpoint.signed:
+            return sent
+        if len(self._signer.secrets.at(self._clock.now())) == 1:
+            return sent
+        other = await self._send(self._prepare(endpoint, event, known_by, is_ahead=not is_ahead))
+        if other.outcome.status in DISBELIEF:  # it is not the secret that it minds
+            return other
+        if is_ahead:
+            self._ahead.discard(endpoint.id)
+        else:
+            if len(self._ahead) >= MAX_AHEAD:
+                self._ahead.clear()
+            self._ahead.add(endpoint.id)
+        return other
+
+    async def _send(self, prepared: Prepared) -> Sent:
         begun = self._steady()
         try:
             answer = await self._outbound.request(

@@ -15,6 +15,7 @@ from typing import Final
 import jwt
 
 from legato.events.ids import IdSource
+from legato.store.signature import SignatureSecrets
 
 # Standard Webhooks: secrets are shown with this before their base64.
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - not a secret
@@ -23,15 +24,15 @@ ISSUER: Final = "Vonage"
 
 
 class Signer:
-    """Signs for one account. ``api_key`` and ``signature_secret`` are the account's."""
+    """Signs for one account. ``api_key`` and ``secrets`` are the account's; secrets change when one is rotated."""
 
-    def __init__(self, api_key: str, signature_secret: str, ids: IdSource) -> None:
+    def __init__(self, api_key: str, secrets: SignatureSecrets, ids: IdSource) -> None:
         self._api_key = api_key
-        self._key = signature_secret
         self._ids = ids
+        self.secrets = secrets
 
-    def bearer(self, application_id: str, payload: bytes, now: float, *, hashed: bool = True) -> str:
-        """``Authorization`` for a request: HS256 with the account's signature secret.
+    def bearer(self, application_id: str, payload: bytes, now: float, key: str, *, hashed: bool = True) -> str:
+        """``Authorization`` for a request: HS256 with ``key``, one of the account's signature secrets.
 
         ``payload_hash`` is the lower-case hexadecimal SHA-256 of the body as it is sent; a GET has none.
         Source: signed webhooks of the platform.
@@ -45,11 +46,11 @@ class Signer:
         }
         if hashed:
             claims["payload_hash"] = hashlib.sha256(payload).hexdigest()
-        return f"Bearer {jwt.encode(claims, self._key, algorithm='HS256')}"
+        return f"Bearer {jwt.encode(claims, key, algorithm='HS256')}"
 
     def listening_secret(self, application_id: str) -> bytes:
         """The Standard Webhooks secret of the application's listeners: it is kept nowhere, and no endpoint has it."""
-        return hmac.digest(self._key.encode(), f"listening:{application_id}".encode(), "sha256")
+        return hmac.digest(self.secrets.current.encode(), f"listening:{application_id}".encode(), "sha256")
 
 
 def standard_headers(known_by: str, payload: bytes, now: float, secrets: Sequence[bytes]) -> dict[str, str]:

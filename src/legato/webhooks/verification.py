@@ -84,27 +84,28 @@ def check_bearer(headers: Mapping[str, str], body: bytes, signature_secret: str)
 
 
 def verify(
-    headers: Mapping[str, str], body: bytes, *, signature_secret: str, secrets: Sequence[bytes], now: float
+    headers: Mapping[str, str], body: bytes, *, signature_secrets: Sequence[str], secrets: Sequence[bytes], now: float
 ) -> tuple[str, ...]:
     """The names of the signatures that a POST carries, each of them right. Raises UnverifiedError.
 
-    What a receiver does. ``headers`` by their names in lower case; ``signature_secret`` is the account's, ``secrets``
-    are the endpoint's. The JWT may be missing (``signed_callbacks`` is off), the Standard Webhooks headers may not, and
-    they may not be old.
+    What a receiver does. ``headers`` by their names in lower case; ``signature_secrets`` are the account's, ``secrets``
+    the endpoint's, and one of each is enough. The JWT may be missing (``signed_callbacks`` is off), the Standard
+    Webhooks headers may not, and they may not be old.
     """
-    if not secrets:
+    if not secrets or not signature_secrets:
         raise UnverifiedError("webhook-signature: there is no secret to check it with")
-    tried = [check_standard(headers, body, secret, now) for secret in secrets]
-    _require(next((checks for checks in tried if all(each.passed for each in checks)), tried[0]))
+    _require_one([check_standard(headers, body, secret, now) for secret in secrets])
     if abs(now - int(headers["webhook-timestamp"])) > TOLERANCE_SECONDS:
         raise UnverifiedError("webhook-timestamp: it is too far from now")
     if "authorization" not in headers:
         return (STANDARD,)
-    _require(check_bearer(headers, body, signature_secret))
+    _require_one([check_bearer(headers, body, secret) for secret in signature_secrets])
     return (JWT, STANDARD)
 
 
-def _require(checks: Sequence[Check]) -> None:
-    for each in checks:
+def _require_one(tried: Sequence[Sequence[Check]]) -> None:
+    """Raises UnverifiedError when in none of ``tried`` every check has passed: for the one that came furthest."""
+    furthest = max(tried, key=lambda checks: sum(each.passed for each in checks))
+    for each in furthest:
         if not each.passed:
             raise UnverifiedError(f"{each.about}: {each.told}")

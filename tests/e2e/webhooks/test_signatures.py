@@ -63,6 +63,47 @@ def test_the_node_sdk_and_standard_webhooks_verify_every_request(scene: Scene) -
     assert json.loads(told.stdout) == [{"jwt": True, "hash": True, "standard": True}] * len(requests)
 
 
+def test_while_the_accounts_signature_secret_is_rotated_a_receiver_may_have_either(scene: Scene) -> None:
+    standard = Webhook(scene.endpoint()["secrets"][0])
+    cid = scene.conversation()
+
+    def told_with(secret: str) -> list[Received]:
+        """What comes until a receiver that has this secret alone has taken another text."""
+        scene.receiver.behave(signature_secret=secret)
+        before = len(scene.receiver.requests())
+        last = scene.text(cid, "signed")
+        scene.receiver.until(
+            lambda r: any(each.event.get("id") == last and each.was_taken for each in r), "it is taken"
+        )
+        found = scene.receiver.requests(before)
+        for each in found:
+            token = each.headers["authorization"].removeprefix("Bearer ")
+            assert verify_signature(token, secret) is each.was_taken
+            assert standard.verify(each.body, each.headers) == each.event
+        return found
+
+    def rotated(overlap: float) -> str:
+        made = scene.server.request("POST", "/v2/account/signature-secret", {"overlap": overlap}, basic=True)
+        assert made.status == 201, made
+        secret: str = made.body["signature_secret"]
+        return secret
+
+    assert [each.answered for each in told_with(SIGNATURE_SECRET)][-1] == "ok"
+    new = rotated(3600)
+    assert [each.answered for each in told_with(SIGNATURE_SECRET)] == ["ok"]
+    assert [each.answered for each in told_with(new)] == ["401", "ok"]
+    assert [each.answered for each in told_with(new)] == ["ok"]
+    assert [each.answered for each in told_with(SIGNATURE_SECRET)] == ["401", "ok"]
+    assert scene.endpoint()["state"] == "active"
+    newest = rotated(0)
+    assert [each.answered for each in told_with(newest)] == ["ok"]
+    scene.receiver.behave(signature_secret=new)
+    late = scene.text(cid, "to who has a secret that has ended")
+    scene.receiver.until(lambda r: [each.answered for each in r[-2:]] == ["401", "401"], "it is not believed")
+    scene.receiver.behave(signature_secret=newest)
+    scene.receiver.until(lambda r: any(each.event.get("id") == late and each.was_taken for each in r), "it is taken")
+
+
 def test_while_a_secret_is_rotated_both_verify_and_afterwards_the_new_one_alone(scene: Scene) -> None:
     old = Webhook(scene.endpoint()["secrets"][0])
     new = Webhook(scene.ask("POST", f"/v1/webhooks/{scene.application.id}/secret", {"overlap": 3600}, 201)["secret"])

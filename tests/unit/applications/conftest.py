@@ -19,6 +19,7 @@ from legato.events.ids import RandomIds
 from legato.log import Log
 from legato.store import Store
 from legato.store.account import Account, ensure_account, read_account
+from legato.store.signature import SignatureSecrets
 
 from .scene import KEY, SECRET, HandClock, NoSessions, Scene
 
@@ -34,6 +35,7 @@ async def _scene(database_url: str) -> AsyncIterator[Scene]:
     settings = ApiSettings()
     services = Services(log=log, auth=auth, sessions=NoSessions(), settings=settings, clock=clock, ids=ids)
     changes: list[ApplicationChanged] = []
+    signed: list[SignatureSecrets] = []
 
     async def changed(event: ApplicationChanged) -> None:
         changes.append(event)
@@ -41,8 +43,8 @@ async def _scene(database_url: str) -> AsyncIterator[Scene]:
     async def account() -> Account:
         return await log.read(lambda connection: read_account(connection, clock.now()))
 
-    rooms = [Applications(services, changed), AccountRoom(services)]
-    yield Scene(Api(rooms, Admission(auth, account, settings, clock), settings), auth, log, clock, changes)
+    rooms = [Applications(services, changed), AccountRoom(services, signed.append)]
+    yield Scene(Api(rooms, Admission(auth, account, settings, clock), settings), auth, log, clock, changes, signed)
     await log.close()
     await store.close()
 

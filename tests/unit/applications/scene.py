@@ -12,6 +12,7 @@ from legato.api.api import Api
 from legato.api.applications import ApplicationChanged
 from legato.auth import Authenticator, Principal
 from legato.log import Log
+from legato.store.signature import SignatureSecrets
 
 KEY, SECRET = "abcd1234", "first-Secret-1"
 
@@ -53,6 +54,7 @@ class Scene:
     log: Log
     clock: HandClock
     changes: list[ApplicationChanged] = field(default_factory=list)
+    signed: list[SignatureSecrets] = field(default_factory=list)  # what webhooks were to be signed with
 
     async def call(
         self,

@@ -134,3 +134,34 @@ async def test_a_repeat_of_a_rotation_under_one_key_is_answered_like_the_first(s
     again = await scene.call("POST", "/v2/account/secrets", {}, key="once")
     assert again.body == first.body
     assert len((await scene.call("GET", "/v2/account")).body["secrets"]) == 2
+
+
+async def test_while_the_signature_secret_is_rotated_both_sign_and_then_the_new_one(stored: Scene) -> None:
+    old = (await stored.call("GET", "/v2/account")).body["signature_secret"]
+    made = (await stored.call("POST", "/v2/account/signature-secret", {"overlap": DAY})).body
+    shown = (await stored.call("GET", "/v2/account")).body
+    assert (made["old_signature_secret"], shown["signature_secret"]) == (old, made["signature_secret"])
+    assert {name: shown[name] for name in made} == made
+    [secrets] = stored.signed
+    assert secrets.at(stored.clock.now()) == (old, made["signature_secret"])
+    assert not any(secret in repr(secrets) for secret in secrets.at(0))
+    stored.clock.seconds += DAY
+    assert secrets.at(stored.clock.now()) == (made["signature_secret"],)
+    assert "old_signature_secret" not in (await stored.call("GET", "/v2/account")).body
+
+
+async def test_a_rotation_of_the_signature_secret_is_ended_before_another_begins(scene: Scene) -> None:
+    await scene.call("POST", "/v2/account/signature-secret", {})
+    refused = await scene.call("POST", "/v2/account/signature-secret", {})
+    assert refused.status == 409
+    assert "goes on until" in refused.body["detail"]
+    ended = await scene.call("POST", "/v2/account/signature-secret", {"overlap": 0, "secret": "s" * 32})
+    assert ended.body == {"signature_secret": "s" * 32}
+    assert scene.signed[-1].at(scene.clock.now()) == ("s" * 32,)
+
+
+@pytest.mark.parametrize("body", [{"secret": "s" * 31}, {"secret": "s" * 257}, {"secret": "é" * 40}, {"overlap": -1}])
+async def test_a_bad_rotation_of_the_signature_secret_changes_nothing(scene: Scene, body: dict[str, Any]) -> None:
+    before = (await scene.call("GET", "/v2/account")).body
+    assert (await scene.call("POST", "/v2/account/signature-secret", body)).status == 400
+    assert (await scene.call("GET", "/v2/account")).body == before

@@ -130,6 +130,19 @@ def test_the_account_is_made_from_the_settings_and_its_secret_rotated(shell: She
     assert [each["secret"] for each in shell.done("account", "show", "--json").json["secrets"]] == [last]
 
 
+def test_the_signature_secret_is_rotated_and_the_old_one_shown_as_long_as_it_signs(shell: Shell) -> None:
+    shell.set(signature_secret="s" * 32)
+    made = shell.done("account", "rotate-signature-secret", "--overlap-hours", "1")
+    account = shell.done("account", "show", "--json").json
+    assert (account["signature_secret"], account["old_signature_secret"]) == (made.out.strip(), "s" * 32)
+    assert account["old_signature_secret_until"] in made.err
+    assert f"{'s' * 32} (until " in shell.done("account", "show").out
+    assert "rotation goes on" in shell.refused("account", "rotate-signature-secret")
+    last = shell.done("account", "rotate-signature-secret", "--overlap-hours", "0", "--json").json
+    assert last["old_signature_secret_until"] is None
+    assert shell.done("account", "show", "--json").json["signature_secret"] == last["signature_secret"]
+
+
 def test_the_schema_is_brought_up_to_date(shell: Shell) -> None:
     assert "the newest" in shell.done("db", "upgrade").err
     assert Path(".legato/legato.db").exists()

@@ -20,6 +20,7 @@ from legato.log import Log
 from legato.outbound import Outbound
 from legato.store import Store
 from legato.store.endpoints import set_application_endpoint
+from legato.store.signature import SignatureSecrets
 from legato.store.users import insert_user
 from legato.webhooks import Signer, Webhooks
 
@@ -247,7 +248,7 @@ async def browser(chat: Chat) -> AsyncIterator[Browser]:
         read=chat.log.read,
         write=chat.log.transact,
         outbound=Outbound(),
-        signer=Signer("key", SIGNATURE_SECRET, ids),
+        signer=Signer("key", SignatureSecrets(SIGNATURE_SECRET), ids),
         clock=chat.log.clock,
         ids=ids,
     )

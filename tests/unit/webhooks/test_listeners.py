@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 
 from legato.events import CATALOGUE, Event, EventType, Overloaded, RandomIds, SystemClock
 from legato.outbound import Outbound
+from legato.store.signature import SignatureSecrets
 from legato.webhooks import Signer, listeners
 from legato.webhooks.listeners import MAX_IN_ALL, MAX_LISTENERS, MAX_WAITING, Listener, Listeners
 from legato.webhooks.sender import Sender
@@ -31,7 +32,7 @@ class Delivery:
 @pytest.fixture
 def everybody() -> Listeners:
     clock, ids = SystemClock(), RandomIds()
-    sender = Sender(Outbound(), Signer("abcd1234", "s" * 40, ids), clock, time.monotonic)
+    sender = Sender(Outbound(), Signer("abcd1234", SignatureSecrets("s" * 40), ids), clock, time.monotonic)
     return Listeners(sender, clock, ids)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from legato.events.ids import RandomIds
+from legato.store.signature import SignatureSecrets
 from legato.webhooks import Signer, UnverifiedError, standard_headers, verify
 
 NOW = 1_767_340_800.0
@@ -15,12 +16,12 @@ KEY = "s" * 40
 
 def signed(body: bytes = BODY, *, key: str = KEY, now: float = NOW) -> dict[str, str]:
     """Headers as they are sent, by their names in lower case."""
-    bearer = Signer("key", key, RandomIds()).bearer("application", body, now)
+    bearer = Signer("key", SignatureSecrets(key), RandomIds()).bearer("application", body, now, key)
     return {**standard_headers("CON-1_1", body, now, SECRETS), "authorization": bearer}
 
 
 def check(headers: dict[str, str], body: bytes = BODY, now: float = NOW) -> tuple[str, ...]:
-    return verify(headers, body, signature_secret=KEY, secrets=SECRETS, now=now)
+    return verify(headers, body, signature_secrets=["o" * 40, KEY], secrets=SECRETS, now=now)
 
 
 def test_a_request_as_it_is_sent_is_believed() -> None:
