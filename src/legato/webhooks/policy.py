@@ -58,11 +58,16 @@ class Outcome(msgspec.Struct, frozen=True):
     retry_after: float | None = None
 
     @property
+    def is_redirect(self) -> bool:
+        """Whether the answer sends us elsewhere: whoever answers does not choose whom this server asks."""
+        return self.status in (301, 302, 303, 307, 308)
+
+    @property
     def told(self) -> str:
         """In words, for people."""
         if self.failure is not None:
             return str(self.failure)
-        return f"answered {self.status}"
+        return f"answered {self.status}" + (", and redirects are not followed" if self.is_redirect else "")
 
 
 @dataclass(frozen=True, slots=True)

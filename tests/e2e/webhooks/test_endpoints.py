@@ -106,6 +106,22 @@ def test_a_forbidden_address_is_a_dead_letter_that_says_so(strict_scene: Scene, 
     assert all("address" in each["reason"] for each in letters), letters
 
 
+def test_a_redirect_is_not_followed_and_its_event_becomes_a_dead_letter(scene: Scene) -> None:
+    elsewhere = f"{scene.receiver.url}/elsewhere"
+    scene.receiver.behave("307", only="moved", location=elsewhere)
+    moved, healthy = scene.conversation(), scene.conversation()
+    scene.text(moved, "moved")
+
+    def letters() -> list[dict[str, Any]]:
+        scene.text(healthy, "meanwhile")
+        found: list[dict[str, Any]] = scene.ask("GET", path(scene, "/dead-letters"))["_embedded"]["dead_letters"]
+        return found
+
+    [letter] = scene.until(letters, "it is put aside")
+    assert (letter["status"], letter["reason"]) == (307, "answered 307, and redirects are not followed")
+    assert not any(each.path == "/hook/elsewhere" for each in scene.receiver.requests())
+
+
 def test_dead_letters_are_sent_again_under_the_ids_they_had(scene: Scene) -> None:
     cid, other = scene.conversation(), scene.conversation()
     scene.receiver.behave("500", only="poison")
