@@ -17,11 +17,12 @@ import sqlalchemy
 import uvicorn
 
 import legato
-from bench import crowd, long_log, machine, nodes, report, rooms, stores, webhooks
+from bench import crowd, endpoints, long_log, machine, nodes, report, rooms, stores, webhooks
 from bench.fleet import BUILD, HERE, build
 from bench.measure import Result, Row, Scenario
 from bench.peers import measured as peers
-from bench.peers.peer import PEERS
+from bench.peers import senders
+from bench.peers.peer import PEERS, install_python_peers
 from bench.product import world
 
 # How many void or disturbed runs of a scenario may be replaced by others.
@@ -45,6 +46,7 @@ SCENARIOS: Final = (
     (rooms.rest_append, (rooms.APPEND, rooms.APPEND_P99)),
     (webhooks.deliveries, (webhooks.WEBHOOKS,)),
     (webhooks.lanes, (webhooks.LANES,)),
+    (endpoints.endpoints, (endpoints.DEAD,)),
 )
 # These make what they need by themselves.
 STORES: Final = (
@@ -73,8 +75,8 @@ class Bench:
     def measure(self, scenario: Scenario, rows: Sequence[Row]) -> dict[str, Result]:
         """Runs a scenario ``repeat`` times, and again where a run was void or disturbed."""
         results = {row.key: Result(row) for row in rows}
-        tries = 0
-        while tries < self.repeat + self.patience and any(_clean(each) < self.repeat for each in results.values()):
+        tries, wanted = 0, max(self.repeat, *(row.runs for row in rows))
+        while tries < wanted + self.patience and any(_clean(each) < wanted for each in results.values()):
             tries += 1
             for key, run in scenario().items():
                 results[key].runs.append(run)
@@ -108,7 +110,9 @@ def main() -> None:
     if bench.wants((long_log.LONG_LOG,)):
         with long_log.filled(made) as (product, logs):
             bench.product(partial(long_log.long_log, product, logs), (long_log.LONG_LOG,))
-    beside = "" if arguments.no_peers or bench.only else _peers(bench)
+    beside = [] if arguments.no_peers or bench.only else [_peers(bench)]
+    if not arguments.no_peers and bench.wants((webhooks.WEBHOOKS,)):
+        beside.append(_senders(bench))
     if not bench.only:
         _write(bench, beside)
     missed = [result.row.key for result in bench.results if not result.is_met]
@@ -159,7 +163,19 @@ def _peers(bench: Bench) -> str:
     return table
 
 
-def _write(bench: Bench, beside: str) -> None:
+def _senders(bench: Bench) -> str:
+    install_python_peers()
+    measured = {
+        each.name: bench.measure(partial(senders.deliveries, each), (webhooks.WEBHOOKS,)) for each in senders.SENDERS
+    }
+    versions = {each.name: each.version() for each in senders.SENDERS}
+    ours = {result.row.key: result.value for result in bench.results if result.value is not None}
+    table = report.compared((webhooks.WEBHOOKS,), ours, measured, versions)
+    print(f"\n{table}")
+    return table
+
+
+def _write(bench: Bench, beside: Sequence[str]) -> None:
     packages = f"Python {platform.python_version()}, SQLAlchemy {sqlalchemy.__version__}, uvicorn {uvicorn.__version__}"
     packages += f", uvloop {version('uvloop')}, msgspec {msgspec.__version__}, cryptography {cryptography.__version__}"
     disk = f"a disk that takes {bench.disk_ms:.2f} ms to sync a write"
@@ -172,7 +188,7 @@ def _write(bench: Bench, beside: str) -> None:
         report.notes(bench.results),
     ]
     if beside:
-        parts += ["## Beside it, in the same run", "How many times better Legato is, then the other's number.", beside]
+        parts += ["## Beside it, in the same run", "How many times better Legato is, then the other's number.", *beside]
     results = HERE / "RESULTS.md"
     parts += _kept(results.read_text() if results.exists() else "")
     results.write_text("\n\n".join(parts) + "\n")

@@ -16,7 +16,10 @@ MOST_CLIENT_SHARE: Final = 0.80
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table. ``unit`` follows the number; ``digits`` are those after the point."""
+    """A line of the table. ``unit`` follows the number; ``digits`` are those after the point.
+
+    It takes ``runs`` of them at least.
+    """
 
     key: str
     title: str
@@ -24,6 +27,7 @@ class Row:
     better: Literal["more", "less"]
     unit: str
     digits: int = 0
+    runs: int = 0
 
     def is_met(self, value: float) -> bool:
         """Whether ``value`` reaches what it must."""

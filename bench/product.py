@@ -113,6 +113,10 @@ class World:
                 chosen.append(session._replace(sender=place < senders))
         return chosen
 
+    def everyone(self, count: int) -> list[Session]:
+        """The first ``count`` people, wherever they are members."""
+        return self._sessions[:count]
+
     @contextmanager
     def copied(self) -> Iterator[Path]:
         """A copy of the world's data directory, gone afterwards."""

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -32,13 +32,13 @@ LANES: Final = Row("lanes", "REST append with lanes written, against without", 0
 
 
 class Receiver:
-    """The receiver on the client's core."""
+    """The receiver on the client's core; ``bad`` are ports of it that answer nothing, or late and badly."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1", bad: Sequence[int] = ()) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.receiver", str(self.port)],
+            [sys.executable, "-m", "bench.receiver", host, str(self.port), *map(str, bad)],
             cwd=HERE.parent,
             preexec_fn=lambda: os.sched_setaffinity(0, {CLIENT_CORE}),
         )
@@ -50,13 +50,21 @@ class Receiver:
 
     def count(self) -> dict[str, int]:
         """What it has seen."""
+        counted: dict[str, int] = self._ask("/count")
+        return counted
+
+    def ages(self, since_ns: int) -> dict[str, float]:
+        """How old the texts were that were due since then: their ``count``, and ``p50``, ``p99`` and ``max`` in ms."""
+        ages: dict[str, float] = self._ask(f"/ages?since={since_ns}")
+        return ages
+
+    def _ask(self, path: str) -> Any:
         deadline = time.monotonic() + 10
         while True:
             connection = http.client.HTTPConnection("127.0.0.1", self.port)
             try:
-                connection.request("GET", "/count")
-                counted: dict[str, int] = json.loads(connection.getresponse().read())
-                return counted
+                connection.request("GET", path)
+                return json.loads(connection.getresponse().read())
             except ConnectionRefusedError:
                 if time.monotonic() > deadline:
                     raise
@@ -71,9 +79,9 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def receiving(host: str = "127.0.0.1", bad: Sequence[int] = ()) -> Iterator[Receiver]:
     """A receiver that runs."""
-    receiver = Receiver()
+    receiver = Receiver(host, bad)
     receiver.count()
     try:
         yield receiver

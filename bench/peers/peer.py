@@ -44,7 +44,8 @@ class Peer(NamedTuple):
     start: Callable[[], AbstractContextManager[Running]]
 
 
-def _install_python_socketio() -> None:
+def install_python_peers() -> None:
+    """Their packages, in an environment of their own."""
     wanted = HERE / "requirements.txt"
     stamp = VENV / "installed.txt"
     if stamp.exists() and stamp.read_text() == wanted.read_text():
@@ -160,7 +161,8 @@ def _start_prosody() -> Iterator[Running]:
             yield Running(server, plan)
 
 
-def _freeze(package: str) -> str:
+def freeze(package: str) -> str:
+    """The version of a package that the Python peers have."""
     freeze = subprocess.run([VENV / "bin/pip", "freeze"], check=True, capture_output=True, text=True).stdout
     return next(line.partition("==")[2] for line in freeze.splitlines() if line.startswith(f"{package}=="))
 
@@ -182,8 +184,8 @@ PEERS: Final = (
         "python-socketio + aiosqlite",
         "commit before ack, synchronous=FULL",
         "socketio",
-        _install_python_socketio,
-        lambda: _freeze("python-socketio"),
+        install_python_peers,
+        lambda: freeze("python-socketio"),
         contextmanager(_start_python_socketio),
     ),
     Peer(

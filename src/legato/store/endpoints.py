@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from legato.events.envelope import JsonObject
 from legato.store.heads import EndpointChanged, announce
@@ -135,7 +135,7 @@ def remove_endpoint(connection: Connection, endpoint_id: str) -> None:
 
 def read_endpoint(connection: Connection, endpoint_id: str) -> Endpoint | None:
     """The endpoint of that id."""
-    row = connection.execute(select(endpoints).where(endpoints.c.id == endpoint_id)).first()
+    row = connection.execute(_READ_ENDPOINT, {"b_id": endpoint_id}).first()
     return None if row is None else _endpoint(row)
 
 
@@ -183,3 +183,7 @@ def _endpoint(row: Row[Any]) -> Endpoint:
     fields["secret"] = bytes(fields["secret"])
     fields["old_secret"] = None if fields["old_secret"] is None else bytes(fields["old_secret"])
     return Endpoint(**fields)
+
+
+# Asked for each page that is sent: building it again takes longer than SQLite takes to answer.
+_READ_ENDPOINT = select(endpoints).where(endpoints.c.id == bindparam("b_id"))
