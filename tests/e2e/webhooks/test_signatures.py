@@ -6,12 +6,15 @@ import hashlib
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import jwt
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 from vonage_jwt import verify_signature
 
+from legato.cli.on_store import OnStore
+from legato.config import load
 from legato.testing.receiver import Received
 from tests.conftest import missing
 
@@ -102,6 +105,16 @@ def test_while_the_accounts_signature_secret_is_rotated_a_receiver_may_have_eith
     scene.receiver.until(lambda r: [each.answered for each in r[-2:]] == ["401", "401"], "it is not believed")
     scene.receiver.behave(signature_secret=newest)
     scene.receiver.until(lambda r: any(each.event.get("id") == late and each.was_taken for each in r), "it is taken")
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_a_signature_secret_that_somebody_else_has_rotated_is_soon_the_servers(scene: Scene, tmp_path: Path) -> None:
+    cid = scene.conversation()
+    with OnStore.opened(load(database_url=scene.server.database_url, data_dir=tmp_path / "elsewhere")) as beside:
+        new = beside.rotate_signature_secret(0).signature_secret
+    scene.receiver.behave(signature_secret=new)
+    last = scene.text(cid, "signed")
+    scene.receiver.until(lambda r: any(each.event.get("id") == last and each.was_taken for each in r), "it is taken")
 
 
 def test_while_a_secret_is_rotated_both_verify_and_afterwards_the_new_one_alone(scene: Scene) -> None:
