@@ -74,6 +74,9 @@ _OWN_STATUS: Final = {
     "media:error:download-limit": 403,
     "device:error:not-found": 404,
     "system:error:not-available": 501,
+    "account:error:last-secret": 409,
+    "account:error:rotation-under-way": 409,
+    "account:error:too-many-secrets": 409,
 }
 
 

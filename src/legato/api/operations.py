@@ -42,6 +42,7 @@ EXAMPLES: Final[Mapping[str, JsonObject]] = {
     "Rotates an endpoint's signing secret.": {"overlap": 86400},
     "Sends an endpoint an example.": {"type": "text"},
     "Rotates the account's secret.": {"overlap": 3600},
+    "Rotates what webhooks are signed with.": {"overlap": 86400},
     "Creates an application.": {
         "name": "my app",
         "capabilities": {"rtc": {"webhooks": {"event_url": {"address": "https://app.example.com/events"}}}},
