@@ -1,13 +1,10 @@
-"""A running server, as whoever runs it sees it: health, metrics, logs, backups."""
+"""A running server, as whoever runs it sees it: health, metrics, logs."""
 
 from __future__ import annotations
 
 import gc
-import os
 import re
 import sqlite3
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -276,43 +273,3 @@ class TestLogs:
         lines = [msgspec.json.decode(line) for line in server.log.read_text().splitlines()]
         ids = [line["request_id"] for line in lines if "request_id" in line]
         assert ids == ["req-7", made[1]["x-request-id"], "req-8"]
-
-
-class TestBackup:
-    def test_what_the_page_says_saves_and_restores(
-        self, make_server: Callable[..., Server], tmp_path: Path, store: str, database_url: str, request: Any
-    ) -> None:
-        data, backup = tmp_path / "data", tmp_path / "backup"
-        backup.mkdir()
-        settings = {"LEGATO_DATA_DIR": str(data)}
-        url = database_url if store == "postgresql" else f"sqlite:///{data / 'legato.db'}"
-        server = make_server(database_url=url, settings=settings)
-        application = _people(server)
-        path = _conversation(server, application)
-        _say(server, path, application.token("alice"), "kept")
-        _run(f"save {store}", data, backup, url)
-        _say(server, path, application.token("alice"), "too late")
-        server.stop()
-        if store == "postgresql":
-            url = request.getfixturevalue("postgres").database()
-        _run(f"restore {store}", data, backup, url)
-        restored = make_server(database_url=url, settings=settings)
-        found = restored.request("GET", f"{path}/events", token=application.token())
-        texts = [event["body"]["text"] for event in found.body["_embedded"] if event["type"] == "text"]
-        assert texts == ["kept"]
-        restored.stop()
-
-
-def _run(what: str, data: Path, backup: Path, url: str) -> None:
-    """What the page says, with this test's directories and database."""
-    (script,) = re.findall(rf"<!-- {what} -->\n```sh\n(.*?)```", PAGE, re.DOTALL)
-    script = script.replace("/opt/legato/bin/python", sys.executable)
-    script = script.replace("/var/lib/legato", str(data)).replace("/backup", str(backup))
-    ran = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        env={**os.environ, "LEGATO_DATABASE_URL": url.replace("+psycopg", "")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr

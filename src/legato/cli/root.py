@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from legato.cli import account, applications, database, doctor, listen, serve, spec, tail, token, users, webhooks
+from legato.cli import (
+    account,
+    applications,
+    backup,
+    database,
+    doctor,
+    listen,
+    serve,
+    spec,
+    tail,
+    token,
+    users,
+    webhooks,
+)
 
 app = typer.Typer(
     name="legato",
@@ -40,5 +53,7 @@ app.command("token")(token.token)
 app.command("tail")(tail.tail)
 app.command("listen")(listen.listen)
 app.command("doctor")(doctor.doctor)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 for group in (applications.app, users.app, webhooks.app, account.app, database.app, spec.app):
     app.add_typer(group)

@@ -139,9 +139,7 @@ class Files:
 
     def path(self, blob_id: str) -> Path:
         """Where a blob is, or would be. ValueError when ``blob_id`` is no UUID."""
-        if not is_uuid(blob_id):
-            raise ValueError("a blob is named by a UUID")
-        return self._root / blob_id[:2] / blob_id
+        return blob_path(self._root, blob_id)
 
     def open(self, blob_id: str) -> BinaryIO:
         """The blob for reading. Raises FileNotFoundError. An open blob can be read to its end after its removal."""
@@ -173,6 +171,13 @@ class Files:
             self.remove(orphans)
             removed += len(orphans)
         return removed
+
+
+def blob_path(root: Path, blob_id: str) -> Path:
+    """Where a blob is, or would be, below ``root``. ValueError when ``blob_id`` is no UUID."""
+    if not is_uuid(blob_id):
+        raise ValueError("a blob is named by a UUID")
+    return root / blob_id[:2] / blob_id
 
 
 def _older(path: Path, before: float) -> bool:

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 # "lega", "to": two numbers of our own among a database's advisory locks.
 LOCK: Final = (0x6C656761, 0x746F)
@@ -37,6 +37,13 @@ def upgrade(engine: Engine) -> None:
             raise NewerDatabaseError(str(current))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def bring_to(connection: Connection, revision: str) -> None:
+    """Brings the database forward to ``revision`` (``head``: the newest) within the transaction of ``connection``."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def revision(engine: Engine) -> tuple[str | None, str | None]:
