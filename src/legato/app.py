@@ -49,6 +49,7 @@ from legato.config import Settings
 from legato.console import Console, DemoAccess
 from legato.demo import set_up_demo
 from legato.dialects import Dialect, SocketEvent, for_socket
+from legato.doorway import Doorway
 from legato.events.envelope import Event
 from legato.events.ids import RandomIds
 from legato.installation import Announcement
@@ -112,6 +113,7 @@ class Application:
         links = MediaLinks(settings.origin, media_key)
         self.manners = Manners(links, clock, render_text=settings.render_text)
         self.auth = Authenticator(StoredDirectory(log_.read), clock, api_key=account.api_key)
+        self.doorway = Doorway(settings.address_rate, settings.address_burst, trusted_proxies=settings.trusted_proxies)
         self.sessions = Sessions(
             log=log_,
             authenticator=self.auth,
@@ -120,6 +122,7 @@ class Application:
             ids=ids,
             settings=_sessions(settings),
             node=cluster.node,
+            gate=self.doorway,
         )
         api_settings = _api(settings)
         services = Services(
@@ -154,7 +157,7 @@ class Application:
             ImageRoom(services, self._files, links, self._image_worker, max_bytes=settings.max_image_bytes),
             MediaRoom(services, self._files, links, account_id=account.api_key, max_bytes=settings.max_media_bytes),
         ]
-        admission = Admission(self.auth, self._credentials, api_settings, clock)
+        admission = Admission(self.auth, self._credentials, api_settings, clock, self.doorway)
         self.api = Api(every_room, admission, api_settings)
         self._openapi = msgspec.json.encode(openapi(every_room, version=__version__, server_url=settings.origin))
         self.health = Health(log_)

@@ -113,6 +113,8 @@ class Settings(BaseSettings):
     max_image_bytes: Bytes = 15 * 1024 * 1024
     max_media_bytes: Bytes = 100 * 1024 * 1024
     queue_bound: Count = 4096
+    address_rate: Rate = 10.0
+    address_burst: Rate = 2_000.0
     user_rate: Rate = 200.0
     user_burst: Rate = 1_000.0
     application_rate: Rate = 20_000.0

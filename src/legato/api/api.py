@@ -92,7 +92,8 @@ class Api:
         route = bound.route
         headers = dict(scope["headers"])
         query_string: bytes = scope["query_string"]
-        principal = await self._admission.admit(route, headers, query_string)
+        client = scope.get("client")
+        principal = await self._admission.admit(route, headers, query_string, client[0] if client else None)
         # A list with filters grants by the values of query and body, so what it says is known once they are read.
         reached = _reached(encoded)
         allowed = principal is None or principal.allows(method, reached)

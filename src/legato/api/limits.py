@@ -5,12 +5,29 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from legato.events.refusal import Overloaded
 
 # A bucket is about 200 bytes. The least recently used one goes first: it has refilled by then, or soon would.
 MAX_BUCKETS: Final = 50_000
+
+
+class Door(Protocol):
+    """What bounds attempts to come in, by the address that they come from."""
+
+    @property
+    def refused(self) -> int:
+        """How many were not let through, since the start."""
+        ...
+
+    def knock(self, address: str | None) -> None:
+        """Somebody is about to prove who it is. Raises Overloaded when too many from that address failed to."""
+        ...
+
+    def welcome(self, address: str | None) -> None:
+        """It did: this knock does not count."""
+        ...
 
 
 class Buckets:
@@ -47,6 +64,12 @@ class Buckets:
                 "Too many requests.", code="http:error:too-many-requests", retry_after=(1.0 - tokens) / self._rate
             )
         bucket[0] = tokens - 1.0
+
+    def give(self, key: str) -> None:
+        """Puts a token back that was taken. Nothing happens when the bucket was forgotten meanwhile."""
+        bucket = self._buckets.get(key)
+        if bucket is not None:
+            bucket[0] = min(self._burst, bucket[0] + 1.0)
 
     def __len__(self) -> int:
         return len(self._buckets)

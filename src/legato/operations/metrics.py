@@ -231,9 +231,10 @@ class _Figures(Collector):
         yield seconds
         limited = CounterMetricFamily(
             "legato_rate_limited",
-            "REST requests answered with 429 because their user or application made too many.",
+            "Requests answered with 429 because their address, user or application made too many.",
             labels=["limit"],
         )
+        limited.add_metric(["address"], self._admission.turned_away)
         limited.add_metric(["user"], self._admission.users.refused)
         limited.add_metric(["application"], self._admission.applications.refused)
         yield limited

@@ -14,7 +14,7 @@ from typing import Final
 from legato.sessions import packet
 from legato.sessions.engine import BadRequestError, Endpoint, Socket
 from legato.sessions.handshake import query_of
-from legato.sessions.polling import Receive, Scope, Send
+from legato.sessions.polling import Receive, Scope, Send, client_of
 
 _GOING_AWAY: Final = 1001  # RFC 6455 7.4.1
 _TOO_BIG: Final = 1009
@@ -93,7 +93,8 @@ class AsgiEndpoint:
         await receive()  # websocket.connect
         transport = AsgiSocket(self._endpoint.limits.max_buffered)
         try:
-            socket = self._endpoint.admit(query_of(scope["query_string"].decode("latin-1")), transport)
+            query = query_of(scope["query_string"].decode("latin-1"))
+            socket = self._endpoint.admit(query, transport, client_of(scope))
         except BadRequestError:
             await send({"type": "websocket.close"})  # before accept: the server answers 403
             return

@@ -43,6 +43,7 @@ EXPIRY_GRACE_SECONDS: Final = 30.0
 # Clients number their requests with a UUID; it is repeated in the answer.
 MAX_REQUEST_ID: Final = 100
 
+INVALID_TOKEN: Final = "system:error:invalid-token"  # noqa: S105 - an error code
 EXPIRED: Final = "system:error:expired-token"
 INVALID_EVENT: Final = "system:error:invalid-event"
 LOGOUT: Final = "session:logout"
@@ -119,6 +120,8 @@ class Connection(Socket):
     def refused(self, code: str, detail: str) -> None:
         """The login failed: one error event, and time to leave."""
         self.handshake = None
+        if code != INVALID_TOKEN:  # an expired token was a good one
+            self.excuse()
         self._turn(Phase.REFUSED, LEAVE_WITHIN_SECONDS)
         self._emit(code, {"body": {}, "description": detail})
 

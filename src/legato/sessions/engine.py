@@ -18,12 +18,14 @@ Source: the Engine.IO protocol, revision 4.
 from __future__ import annotations
 
 import logging
+import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from legato.events.ids import IdSource
+from legato.events.refusal import Overloaded
 from legato.sessions import packet
 from legato.sessions.wheel import Wheel
 
@@ -50,8 +52,9 @@ _GOLDEN: Final = 0.6180339887498949  # multiples of it, modulo 1, spread evenly 
 class BadRequestError(Exception):
     """A request that cannot become a socket: HTTP status, and Engine.IO's code and message for the body."""
 
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
+    def __init__(self, code: int, message: str, status: int = 400, retry_after: int | None = None) -> None:
         super().__init__(message)
+        self.retry_after = retry_after  # seconds, for the header of that name
         self.code = code
         self.message = message
         self.status = status
@@ -62,7 +65,24 @@ UNKNOWN_SID: Final = (1, "Session ID unknown")
 BAD_METHOD: Final = (2, "Bad handshake method")
 BAD_REQUEST: Final = (3, "Bad request")
 FORBIDDEN: Final = (4, "Forbidden")
+TOO_MANY: Final = (4, "Too many requests")
 UNSUPPORTED_VERSION: Final = (5, "Unsupported protocol version")
+
+
+class Gate(Protocol):
+    """What bounds attempts to come in, by the address that they come from."""
+
+    def knock(self, address: str | None) -> None:
+        """Somebody is about to open a socket. Raises Overloaded when too many from that address came to nothing."""
+        ...
+
+    def welcome(self, address: str | None) -> None:
+        """It proved who it is: this knock does not count."""
+        ...
+
+    def address(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
+        """Where a connection from ``peer`` comes from, given its X-Forwarded-For fields."""
+        ...
 
 
 class Transport(Protocol):
@@ -108,12 +128,24 @@ class Limits:
 class Socket:
     """One client's Engine.IO connection. What is above it subclasses it: one object per client, not three."""
 
-    __slots__ = ("_awaiting", "_beat", "_received", "due", "endpoint", "is_open", "probe", "sid", "transport")
+    __slots__ = (
+        "_awaiting",
+        "_beat",
+        "_received",
+        "address",
+        "due",
+        "endpoint",
+        "is_open",
+        "probe",
+        "sid",
+        "transport",
+    )
 
     def __init__(self, endpoint: Endpoint, sid: str, transport: Transport) -> None:
         self.endpoint = endpoint
         self.sid = sid
         self.transport = transport
+        self.address: str | None = None  # where it comes from, until it has proved who it is
         self.probe: Transport | None = None  # a websocket that may take over from long polling
         self.is_open = True
         self.due = 0.0
@@ -214,6 +246,13 @@ class Socket:
     def vouch(self) -> None:
         """Somebody has logged in: it no longer gives way to newcomers."""
         self.endpoint.strangers.pop(self.sid, None)
+        self.excuse()
+
+    def excuse(self) -> None:
+        """It had what it takes to log in: its coming does not count against its address."""
+        if self.address is not None and self.endpoint.gate is not None:
+            self.endpoint.gate.welcome(self.address)
+        self.address = None
 
     def send(self, data: bytes) -> None:
         """Writes one packet."""
@@ -309,8 +348,10 @@ class Endpoint:
         ids: IdSource,
         now: Callable[[], float],
         limits: Limits,
+        gate: Gate | None = None,
     ) -> None:
         """``make`` builds what stands above a socket from its query. ``now`` is a steady clock, in seconds."""
+        self.gate = gate
         self._make = make
         self._ids = ids
         self._count = 0
@@ -322,7 +363,7 @@ class Endpoint:
         self.strangers: OrderedDict[str, Socket] = OrderedDict()  # those on which nobody has logged in, oldest first
         self.is_closed = False
 
-    def admit(self, query: Mapping[str, str], transport: Transport) -> Socket:
+    def admit(self, query: Mapping[str, str], transport: Transport, address: str | None = None) -> Socket:
         """The socket that a first request over ``transport`` opens or, for a websocket that names one, may take over.
 
         A new socket is not greeted yet (``Socket.open``). When the endpoint is full, the oldest stranger makes room for
@@ -341,10 +382,21 @@ class Endpoint:
             return socket
         if self.is_closed or (len(self.sockets) >= self.limits.max_sockets and not self._make_room()):
             raise BadRequestError(*FORBIDDEN, status=503)
+        self._knock(address)
         sid = self._ids.uuid()
         socket = self._make(self, sid, transport, query)
+        socket.address = address
         self.sockets[sid] = self.strangers[sid] = socket
         return socket
+
+    def _knock(self, address: str | None) -> None:
+        if self.gate is None:
+            return
+        try:
+            self.gate.knock(address)
+        except Overloaded as refusal:
+            again = max(1, math.ceil(refusal.retry_after))
+            raise BadRequestError(*TOO_MANY, status=refusal.status, retry_after=again) from refusal
 
     def _make_room(self) -> bool:
         stranger = next(iter(self.strangers.values()), None)

@@ -136,7 +136,7 @@ class PollingEndpoint:
         try:
             query = query_of(scope["query_string"].decode("latin-1"))
             if method == "GET":
-                body = await self._get(query, receive)
+                body = await self._get(query, receive, client_of(scope))
                 await _answer(send, 200, body, [*_CORS, _TEXT])
             elif method == "POST":
                 await self._post(query, receive)
@@ -145,12 +145,13 @@ class PollingEndpoint:
                 raise BadRequestError(*BAD_METHOD)
         except BadRequestError as refused:
             body = msgspec.json.encode({"code": refused.code, "message": refused.message})
-            await _answer(send, refused.status, body, [*_CORS, _JSON])
+            again = [] if refused.retry_after is None else [(b"retry-after", b"%d" % refused.retry_after)]
+            await _answer(send, refused.status, body, [*_CORS, _JSON, *again])
 
-    async def _get(self, query: dict[str, str], receive: Receive) -> bytes:
+    async def _get(self, query: dict[str, str], receive: Receive, address: str | None) -> bytes:
         if "sid" not in query:
             transport = Polling()
-            transport.socket = self._endpoint.admit(query, transport)
+            transport.socket = self._endpoint.admit(query, transport, address)
             transport.socket.open()
             return await transport.fetch()
         socket, transport = self._find(query)
@@ -193,6 +194,12 @@ class PollingEndpoint:
         if not isinstance(transport, Polling) or query.get("transport") != transport.name:
             raise BadRequestError(*BAD_REQUEST)
         return socket, transport
+
+
+def client_of(scope: Scope) -> str | None:
+    """Where a request comes from, as the HTTP server has found out."""
+    client = scope.get("client")
+    return client[0] if client else None
 
 
 async def _unless_gone(fetching: Awaitable[bytes], receive: Receive) -> bytes | None:

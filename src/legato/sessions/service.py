@@ -14,7 +14,7 @@ from legato.events import Clock, IdSource, RandomIds, SystemClock
 from legato.log import Log
 from legato.sessions.asgi import AsgiEndpoint
 from legato.sessions.connection import EXPIRY_GRACE_SECONDS, Connection
-from legato.sessions.engine import Endpoint, Limits, Transport
+from legato.sessions.engine import Endpoint, Gate, Limits, Transport
 from legato.sessions.fanout import Render
 from legato.sessions.login import MAX_SESSIONS_PER_USER, RESUMABLE_SECONDS, Desk
 from legato.sessions.polling import PollingEndpoint, Receive, Scope, Send
@@ -74,10 +74,12 @@ class Sessions:
         steady: Callable[[], float] = time.monotonic,
         settings: Settings | None = None,
         node: str = "",
+        gate: Gate | None = None,
     ) -> None:
         """``render`` is ``legato.dialects.for_socket``; ``steady`` a clock in seconds that is never set.
 
-        ``node`` names this process among those that share the database.
+        ``node`` names this process among those that share the database; ``gate`` bounds attempts to come in, by their
+        addresses.
         """
         settings = settings or Settings()
         self.clock = clock or SystemClock()
@@ -85,7 +87,7 @@ class Sessions:
         self.registry = Registry(log, render)
         self.token_grace = settings.token_grace_seconds
         self._push = Push(log, self.clock, self.registry.is_connected, node)
-        self.endpoint = Endpoint(self._connection, ids=self.ids, now=steady, limits=settings.limits)
+        self.endpoint = Endpoint(self._connection, ids=self.ids, now=steady, limits=settings.limits, gate=gate)
         self.websocket_class: type[WebSocket] = websocket_class(self.endpoint)
         self._desk = Desk(
             log=log,

@@ -150,15 +150,25 @@ class WebSocket(asyncio.Protocol):
             if response.status_code != 101:
                 reader.send_response(response)
                 return
-            self._socket = self.endpoint.admit(query_of(query), self)
+            self._socket = self.endpoint.admit(query_of(query), self, self._address(request))
         except BadRequestError as refused:
-            reader.send_response(reader.reject(refused.status, refused.message))
+            response = reader.reject(refused.status, refused.message)
+            if refused.retry_after is not None:
+                response.headers["Retry-After"] = str(refused.retry_after)
+            reader.send_response(response)
             return
         reader.send_response(response)
         self._is_open = True
         # One write for the answer and the greeting: a system call is most of what either costs.
         greeting = self._socket.greeting() if self._socket.transport is self else b""
         self._tcp.write(b"".join([*reader.data_to_send(), greeting]))
+
+    def _address(self, request: Request) -> str | None:
+        gate = self.endpoint.gate
+        if gate is None:
+            return None
+        peer = self._tcp.get_extra_info("peername")
+        return gate.address(peer[0] if peer else None, request.headers.get_all("X-Forwarded-For"))
 
     def _frame_received(self, frame: Frame, reader: Protocol) -> None:
         if frame.opcode in (Opcode.TEXT, Opcode.CONT):
