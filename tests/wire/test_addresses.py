@@ -128,7 +128,8 @@ async def test_clients_whose_tokens_were_good_once_keep_nobody_out(strict: Serve
         await session.drop()
     for number in range(8):
         assert ask(strict, application.token(f"nobody-{number}"), from_="127.0.0.1").status == 401
-    assert (await Session(strict.url, application.token("alice")).login()).connected
+    session = await Session(strict.url, application.token("alice")).login()
+    await session.close()
     assert refusals(strict) == 0
 
 

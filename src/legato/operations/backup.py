@@ -100,7 +100,7 @@ def _add_files(settings: Settings, snapshot: Snapshot, archive: Writer) -> tuple
     count = size = 0
     gone: list[str] = []
     for media_id in snapshot.ids():
-        path = blob_path(settings.files_dir, media_id)
+        path = blob_path(settings.files, media_id)
         try:
             file = path.open("rb")  # from here on it can be read to its end, whoever deletes it
         except FileNotFoundError:

@@ -69,7 +69,7 @@ def _look(settings: Settings, *, replace: bool) -> None:
     if replace:
         return
     kept = next(iter(settings.installation.applications()), None)
-    files = settings.files_dir
+    files = settings.files
     if not is_empty(settings.database):
         held = "the database is not empty"
     elif kept is not None:
@@ -82,7 +82,7 @@ def _look(settings: Settings, *, replace: bool) -> None:
 
 
 def _unpack(settings: Settings, archive: Path, manifest: Manifest, *, replace: bool) -> None:
-    files = Files(settings.files_dir)
+    files = Files(settings.files)
     database = None
     if manifest.store == "sqlite":  # whatever link leads there
         database = Path(settings.database.partition("///")[2].partition("?")[0]).resolve()
@@ -162,7 +162,7 @@ def _hand_over(settings: Settings, database: Path | None) -> None:
     if os.geteuid() != 0:
         return
     owner = settings.data_dir.stat()
-    for top in (settings.files_dir, settings.data_dir / "keys"):
+    for top in (settings.files, settings.data_dir / "keys"):
         for directory, _directories, names in os.walk(top):
             os.chown(directory, owner.st_uid, owner.st_gid)
             for name in names:

@@ -127,6 +127,8 @@ def put_back_postgresql(
         if replace:
             _drop(connection)
         bring_to(connection, revision)
+        for table in _tables(connection):  # some begin with a row
+            connection.exec_driver_sql(f'TRUNCATE "{table}"')
         raw = connection.connection.driver_connection
         assert isinstance(raw, psycopg.Connection)  # noqa: S101 - the driver that the engine is made with
         _compare({part.name.removesuffix(CSV_END): _read_csv(raw, part) for part in parts}, rows)
