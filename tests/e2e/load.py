@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -78,6 +80,13 @@ class Writers:
             if task.done():
                 task.result()
                 raise AssertionError("a writer has ended")
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Whoever finds the server gone waits until this is over."""
+        self._up.clear()
+        yield
+        self._up.set()
 
     async def crash(self) -> None:
         """Kill the server in the middle of it all, and start it again."""

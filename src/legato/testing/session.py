@@ -87,6 +87,11 @@ class Session:
         self._changed = asyncio.Condition()
 
     @property
+    def closed_with(self) -> int | None:
+        """The code with which the last transport was closed (RFC 6455 7.4.1); None without one, or while it is up."""
+        return None if self._socket is None else self._socket.close_code
+
+    @property
     def connected(self) -> bool:
         """Whether a transport is up."""
         return self._reader is not None and not self._reader.done()
