@@ -56,6 +56,7 @@ from legato.installation import Announcement
 from legato.log import Log, Upkeep
 from legato.manners import Manners
 from legato.operations import Health, Metrics, Operations, logs
+from legato.operations.traces import Traces
 from legato.outbound import Outbound
 from legato.sessions import Limits, Sessions
 from legato.sessions import Settings as SessionSettings
@@ -326,11 +327,14 @@ def run(
     for_people = with_demo or sys.stderr.isatty()
     logs.set_up(settings.log_level, settings.log_format or ("text" if for_people else "json"))
     _allow_files(settings.max_files)
+    traces = Traces.started(os.environ)
     claim = settings.installation.claim(shared=not settings.is_sqlite)
     try:
         uvloop.run(_serve(settings, claim.announce, on_ready, with_demo=with_demo))
     finally:
         claim.release()
+        if traces is not None:
+            traces.close()
 
 
 async def _serve(

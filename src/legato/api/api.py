@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from legato import tracing
 from legato.api import request_id
 from legato.api.admission import Admission
 from legato.api.body import ClientGone, Receive, read_body, read_chunks
@@ -35,6 +36,9 @@ PREFLIGHT: Final = [
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
     (b"access-control-max-age", b"86400"),
 ]
+
+# Under which the route stands in a request's ASGI scope, when it is traced.
+_ROUTE: Final = "legato.route"
 
 encode: Final = msgspec.json.Encoder().encode
 
@@ -71,25 +75,43 @@ class Api:
             await send({"type": "http.response.start", "status": 204, "headers": PREFLIGHT})
             await send({"type": "http.response.body", "body": b""})
             return
+        request_id.begin(scope)
+        tracer = tracing.tracer
+        if tracer is None:
+            await self._serve(scope, receive, send)
+            return
+        with tracer.request(scope["method"], scope["headers"]) as span:
+            status = await self._serve(scope, receive, send)
+            span.tell(
+                method=scope["method"],
+                http_route=scope.get(_ROUTE, "none"),
+                http_response_status_code=status,
+                legato_request_id=request_id.current() or "",
+            )
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Answers it; with which status, 0 when its caller has gone."""
         path: str = scope["path"]
         begun = perf_counter()
-        request_id.begin(scope)
         try:
             reply = await self._answer(scope, path, receive)
         except Refusal as refusal:
             reply = refused(refusal, generation_of(path))
         except ClientGone:
-            return
+            return 0
         except Exception as error:  # the outermost layer: logged there, answered as a 500
             reply = failed(error, generation_of(path))
         self.tally.add(path, reply.status, perf_counter() - begun)
         await _send(reply, receive, send)
+        return reply.status
 
     async def _answer(self, scope: Scope, path: str, receive: Receive) -> Reply[Any]:
         method: str = scope["method"]
         encoded = _encoded(scope, path)
         bound, prefix, params = self._router.find(method, encoded)
         route = bound.route
+        if tracing.tracer is not None:
+            scope[_ROUTE] = f"/{prefix}{route.path}"
         headers = dict(scope["headers"])
         query_string: bytes = scope["query_string"]
         client = scope.get("client")

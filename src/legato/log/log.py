@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from legato import tracing
 from legato.bus import Bus, LocalBus
 from legato.conversations import Command, Conversation, Target, no_such_conversation
 from legato.events.envelope import Event, Person
@@ -66,6 +67,7 @@ class _Waiting:
     key: IdempotencyKey | None = None
     work: Work | None = None
     signal: tuple[Event, tuple[str, ...], str | None] | None = None
+    span: tracing.Span | None = None
 
 
 class Log:
@@ -85,6 +87,7 @@ class Log:
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
         self._committing = False
+        self._begun = 0  # when the batch that is worked on was taken, for its trace
         self.others = Following(store, self._memory, self.bus, self.counts, self._tell)
         self._wake = self.others.wake
 
@@ -125,8 +128,13 @@ class Log:
 
         With ``key``, a second request of the same fingerprint is answered like the first and changes nothing.
         """
-        receipt: Receipt = await self._enqueue(_Waiting(self._future(), command=command, key=key))
-        return receipt
+        tracer = tracing.tracer
+        if tracer is None:
+            receipt: Receipt = await self._enqueue(_Waiting(self._future(), command=command, key=key))
+            return receipt
+        with tracer.command(type(command).__name__) as span:
+            traced: Receipt = await self._enqueue(_Waiting(self._future(), command=command, key=key, span=span))
+        return traced
 
     async def transact(
         self,
@@ -211,6 +219,7 @@ class Log:
         self.others.let_go()
 
     async def _try(self, waiting: list[_Waiting]) -> None:
+        self._begun = time.time_ns()
         try:
             await self._commit(waiting)
         except Exception as error:  # the store refused them all: their callers are told, the next ones are tried
@@ -341,6 +350,9 @@ class Log:
                     memory.targets.clear()  # they carry snapshots of people
 
     def _answer(self, waiting: list[_Waiting], outcomes: list[Outcome]) -> None:
+        if tracing.tracer is not None:
+            commands = [one.span for one in waiting if one.span is not None]
+            tracing.tracer.batch(self._begun, commands, len(waiting))
         for one, outcome in zip(waiting, outcomes, strict=True):
             if one.future.done():  # its caller has gone; what it asked for has happened
                 continue

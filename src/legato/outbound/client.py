@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import aiohttp
 
-from legato import __version__
+from legato import __version__, tracing
 from legato.outbound.connector import make_connector, make_trust
 from legato.outbound.errors import OutboundError, Reason, outbound_error
 from legato.outbound.headers import check_headers
@@ -97,6 +97,8 @@ class Outbound:
         """
         target = check_url(url)
         check_headers(headers)
+        if tracing.tracer is not None:
+            headers = {**headers, **tracing.tracer.headers()}
         session = self._opened()
         progress = _Progress()
         began = time.perf_counter()

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import msgspec
 from msgspec.structs import replace
 
+from legato import tracing
 from legato.dialects import for_webhook
 from legato.events.envelope import Event
 from legato.events.moment import Clock
@@ -90,6 +91,20 @@ class Sender:
 
     async def send(self, endpoint: Endpoint, event: Event, known_by: str) -> Sent:
         """One attempt. Whatever goes wrong is an outcome, never an exception."""
+        tracer = tracing.tracer
+        if tracer is None:
+            return await self._send_signed(endpoint, event, known_by)
+        host = urlsplit(endpoint.url).hostname or ""  # the rest of it may hold a secret
+        with tracer.attempt(legato_event_type=event.type, legato_webhook_id=known_by, server_address=host) as span:
+            sent = await self._send_signed(endpoint, event, known_by)
+            if sent.outcome.status is not None:
+                span.tell(http_response_status_code=sent.outcome.status)
+            else:
+                span.tell(error_type=type(sent.outcome.failure).__name__)
+        return sent
+
+    async def _send_signed(self, endpoint: Endpoint, event: Event, known_by: str) -> Sent:
+        """With the secret that the endpoint took last; and, while there are two, with the other when it minds that."""
         is_ahead = endpoint.id in self._ahead
         sent = await self._send(self._prepare(endpoint, event, known_by, is_ahead=is_ahead))
         if sent.outcome.status not in DISBELIEF or not endpoint.signed:
