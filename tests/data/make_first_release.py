@@ -184,7 +184,7 @@ def main() -> None:
             cluster.stop()
             subprocess.run(["git", "worktree", "remove", "--force", str(build)], check=True)
     shutil.rmtree(HERE / "files/incoming", ignore_errors=True)
-    (HERE / "facts.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    (HERE / "facts.json").write_text(json.dumps(facts, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from legato.config import Settings, config_file, unknown_variables
 from legato.installation import InUseError
 
 LITTLE_SPACE: Final = 1024**3  # bytes; a day of a busy server's log
+NO_SPACE: Final = 64 * 1024**2  # bytes; what SQLite's write-ahead log may need by itself
 RENEWAL: Final = timedelta(days=14)  # certificates are commonly renewed 30 days before their end
 CONNECT_SECONDS: Final = 5
 
@@ -80,15 +81,20 @@ def check_data_directory(settings: Settings) -> Iterator[Finding]:
             yield bad("data directory", f"{place} does not exist and {parent} cannot be written to")
         return
     if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
-        yield bad("data directory", f"{place} cannot be written to")
+        yield bad("data directory", f"{place} cannot be written to by this user: chown it to whoever runs the server")
         return
     if place.stat().st_mode & 0o077:
         yield doubtful("data directory", f"{place} can be read by others; it holds secrets: chmod 700 {place}")
+    yield room_at("data directory", place)
+
+
+def room_at(about: str, place: Path) -> Finding:
+    """Whether there is room at a place."""
     free = shutil.disk_usage(place).free
-    if free < LITTLE_SPACE:
-        yield doubtful("data directory", f"{free // 1024**2} MB are free at {place}")
-    else:
-        yield good("data directory", f"{place}, {free / 1024**3:.0f} GB free")
+    if free >= LITTLE_SPACE:
+        return good(about, f"{place}, {free / 1024**3:.0f} GB free")
+    told = f"{free // 1024**2} MB are free at {place}: make room, or set retention_seconds"
+    return bad(about, told) if free < NO_SPACE else doubtful(about, told)
 
 
 def check_database(settings: Settings) -> Iterator[Finding]:
@@ -128,7 +134,8 @@ def _revision(settings: Settings) -> Iterator[Finding]:
             with engine.connect() as connection:
                 nodes = read_nodes(connection)
     except SQLAlchemyError as error:
-        yield bad("database", f"{shown}: {getattr(error, 'orig', None) or error}".strip())
+        told = str(getattr(error, "orig", None) or error).strip()
+        yield bad("database", f"{shown}: {told}; is it running, and is database_url right?")
         return
     finally:
         engine.dispose()
@@ -137,7 +144,7 @@ def _revision(settings: Settings) -> Iterator[Finding]:
     elif current is None:
         yield good("database", f"{shown} is empty and will be filled at the first start")
     elif not is_known(current):
-        yield bad("database", f"{shown} is at revision {current}, which a newer Legato has made")
+        yield bad("database", f"{shown} is at revision {current}, which a newer Legato has made: use that, or a backup")
     else:
         yield doubtful("database", f"{shown} is at revision {current}, this build's is {newest}: legato db upgrade")
     for node in nodes:
@@ -173,7 +180,10 @@ def _port(settings: Settings) -> Finding:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            return bad("server", f"{settings.host}:{settings.port} cannot be listened on: {error.strerror or error}")
+            return bad(
+                "server",
+                f"{settings.host}:{settings.port} cannot be listened on: {error.strerror or error}; set port or host",
+            )
     place = f"{settings.host}:{settings.port} is free" if settings.port else f"it will take a port of {settings.host}"
     return good("server", f"does not run; {place}")
 
