@@ -5,12 +5,14 @@
 # make bench  the measurements of bench/README.md (long; wants the machine to itself)
 # make soak   the crash tests with 200 kills for each store, webhooks with 100,000 events (long)
 #
-# TESTS="tests/unit -k fold" narrows `make test` to those.
+# TESTS="tests/unit -k fold" narrows `make test` to those; WORKERS=0 runs them one after the other, in one process.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
+# Processes that share the tests: one for each core, and no more than a machine has memory for PostgreSQL and Chromium.
+WORKERS ?= auto
 
 .PHONY: dev test lint docs reference screenshots bench soak peers clean
 
@@ -18,7 +20,7 @@ dev: $(VENV)/.product
 	$(BIN)/legato dev
 
 test: peers lint
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal $(TESTS)
 
 lint: $(VENV)/.tests
 	$(BIN)/ruff format --check src tests bench docs

@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 from legato.testing.ca import Authority
+from legato.testing.databases import Databases
 from legato.testing.postgres import Cluster, MissingPeerError, binaries
 from legato.testing.server import Server
 
 STORES = ("sqlite", "postgresql")
+
+# An example takes as long as the machine is busy.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
+
+# A server is started a hundred times: it is compiled once, whatever the environment says about that.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@event.listens_for(Pool, "checkout")
+def _spare_the_disk(raw: Any, *_: object) -> None:
+    """SQLite in the tests' own process does not wait for the disk, as ``postgres`` does not.
+
+    Servers are processes of their own and do; what is promised of durability is asserted of them.
+    """
+    if isinstance(raw, sqlite3.Connection):
+        raw.execute("PRAGMA synchronous=OFF")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -72,9 +95,21 @@ def store(request: pytest.FixtureRequest) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    """Where databases come from that have their schema already."""
+    return Databases(tmp_path_factory.mktemp("databases") / "original.db")
+
+
 @pytest.fixture
-def database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """An empty database of each store, SQLite and PostgreSQL."""
+def sqlite_url(databases: Databases, tmp_path: Path) -> str:
+    """A SQLite database without rows."""
+    return databases.sqlite(tmp_path / "legato.db")
+
+
+@pytest.fixture
+def empty_database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database of each store without so much as a table: for tests of how it gets them."""
     if store == "sqlite":
         yield f"sqlite:///{tmp_path / 'legato.db'}"
         return
@@ -85,13 +120,24 @@ def database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> 
 
 
 @pytest.fixture
-def new_database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
-    """An empty database of each store, another one with every call: for tests that begin anew many times."""
+def database_url(new_database_url: Callable[[], str]) -> str:
+    """A database of each store without rows, SQLite and PostgreSQL."""
+    return new_database_url()
+
+
+@pytest.fixture
+def new_database_url(
+    store: str, databases: Databases, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[[], str]]:
+    """The same, another one with every call: for tests that begin anew many times."""
     cluster: Cluster | None = request.getfixturevalue("postgres") if store == "postgresql" else None
     made: list[str] = []
 
     def make() -> str:
-        made.append(f"sqlite:///{tmp_path / f'legato-{len(made)}.db'}" if cluster is None else cluster.database())
+        if cluster is None:
+            made.append(databases.sqlite(tmp_path / (f"legato-{len(made)}.db" if made else "legato.db")))
+        else:
+            made.append(databases.postgresql(cluster))
         return made[-1]
 
     yield make
@@ -102,7 +148,7 @@ def new_database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest)
 
 @pytest.fixture
 def durable_database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The same, on stores that survive the loss of power."""
+    """An empty database of each store that survives the loss of power."""
     if store == "sqlite":
         yield f"sqlite:///{tmp_path / 'legato.db'}"
         return
@@ -123,6 +169,30 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests that only need one: each makes an application of its own. Not to be killed."""
     with Server(tmp_path_factory.mktemp("server")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def shared_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, databases: Databases
+) -> Iterator[Callable[..., Server]]:
+    """The server on a store that has these ``settings``, one for all tests that ask for them. Not to be killed.
+
+    Each test makes an application of its own, and leaves nothing behind that goes on.
+    """
+    made: dict[tuple[Any, ...], Server] = {}
+
+    def share(store: str = "sqlite", **settings: str) -> Server:
+        key = (store, *sorted(settings.items()))
+        if key not in made:
+            on_postgres = store == "postgresql"
+            url = databases.postgresql(request.getfixturevalue("postgres")) if on_postgres else None
+            directory = tmp_path_factory.mktemp("shared")
+            made[key] = Server(directory, database_url=url, settings=settings).start()
+        return made[key]
+
+    yield share
+    for one in made.values():
+        one.stop()
 
 
 @pytest.fixture

@@ -155,19 +155,19 @@ async def mortal_world(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def hasty_world(
-    make_server: Callable[..., Server], npm_clients: None, chromium: Chromium
+    shared_server: Callable[..., Server], npm_clients: None, chromium: Chromium
 ) -> AsyncIterator[World]:
     """A server that ends a session one second after its token."""
-    async with _a_world(make_server(settings={"LEGATO_TOKEN_GRACE_SECONDS": "1"}), chromium) as made:
+    async with _a_world(shared_server(LEGATO_TOKEN_GRACE_SECONDS="1"), chromium) as made:
         yield made
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def narrow_world(
-    make_server: Callable[..., Server], npm_clients: None, chromium: Chromium
+    shared_server: Callable[..., Server], npm_clients: None, chromium: Chromium
 ) -> AsyncIterator[World]:
     """A server that allows one session for each user."""
-    async with _a_world(make_server(settings={"LEGATO_MAX_SESSIONS_PER_USER": "1"}), chromium) as made:
+    async with _a_world(shared_server(LEGATO_MAX_SESSIONS_PER_USER="1"), chromium) as made:
         yield made
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,17 @@ from legato.testing.server import API_KEY, API_SECRET, Server
 from .clients import HERE, PATIENCE
 
 
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Server]:
+    """A server that speaks TLS."""
+    with Server(tmp_path_factory.mktemp("secure"), authority=authority) as running:
+        yield running
+
+
 @pytest.fixture
-def secure(make_server: Callable[..., Server], authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """A server that speaks TLS; this process trusts its authority, as an operator's would."""
+def client(secure: Server, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> vonage.Vonage:
+    """The Python SDK, which insists on https; this process trusts the server's authority, as an operator's would."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.certificate))
-    return make_server(authority=authority)
-
-
-@pytest.fixture
-def client(secure: Server) -> vonage.Vonage:
-    """The Python SDK, which insists on https."""
     application = secure.application()
     return vonage.Vonage(
         vonage.Auth(

@@ -62,9 +62,9 @@ class Starts:
 
 
 @pytest.fixture
-async def starts(tmp_path: Path) -> AsyncIterator[Starts]:
+async def starts(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Starts]:
     """An empty directory."""
-    store = Store(f"sqlite:///{tmp_path / 'legato.db'}")
+    store = Store(sqlite_url)
     await store.open()
     log = Log(store)
     await log.start()

@@ -29,10 +29,13 @@ def upgrade(engine: Engine) -> None:
     Of nodes that start together one does it, and the others wait.
     """
     config = _config()
+    scripts = ScriptDirectory.from_config(config)
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s, %s)", LOCK)
         current = MigrationContext.configure(connection).get_current_revision()
+        if current == scripts.get_current_head():
+            return
         if not is_known(current):
             raise NewerDatabaseError(str(current))
         config.attributes["connection"] = connection

@@ -94,11 +94,15 @@ class Cluster:
         # One that still has the shared memory would keep the next server out.
         poll(lambda: not any(map(_runs, pids)), START_SECONDS, "PostgreSQL is gone")
 
-    def database(self) -> str:
-        """The URL of a new, empty database, for ``LEGATO_DATABASE_URL``."""
+    def database(self, *, like: str | None = None) -> str:
+        """The URL of a new database, for ``LEGATO_DATABASE_URL``: empty, or a copy of that at the URL ``like``.
+
+        Nobody may be connected to the one that is copied.
+        """
         name = f"legato_{uuid.uuid4().hex}"
+        template = "template0" if like is None else _name(like)
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
     def pids(self) -> list[int]:
@@ -109,7 +113,7 @@ class Cluster:
 
     def drop(self, url: str) -> None:
         """Remove a database, cutting whoever is still connected."""
-        name = url.rsplit("/", 1)[1]
+        name = _name(url)
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -153,3 +157,7 @@ def _runs(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
+
+
+def _name(url: str) -> str:
+    return url.rsplit("/", 1)[1]

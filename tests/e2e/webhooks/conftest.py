@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,18 +115,32 @@ def settings() -> dict[str, str]:
 
 
 @pytest.fixture
-def scene(database_url: str, make_server: Callable[..., Server], receiver: Receiver, settings: dict[str, str]) -> Scene:
+def scene(
+    store: str, shared_server: Callable[..., Server], receiver: Receiver, settings: dict[str, str]
+) -> Iterator[Scene]:
     """On each store."""
-    return make_scene(make_server(database_url=database_url, settings=settings), receiver)
+    with passing_scene(shared_server(store, **settings), receiver) as made:
+        yield made
 
 
 @pytest.fixture
-def strict_scene(database_url: str, make_server: Callable[..., Server], receiver: Receiver) -> Scene:
+def strict_scene(store: str, shared_server: Callable[..., Server], receiver: Receiver) -> Iterator[Scene]:
     """The same with the guard as it is by default: it cannot reach its receiver."""
     settings = {name: value for name, value in SOON.items() if "DANGEROUS" not in name}
-    return make_scene(make_server(database_url=database_url, settings=settings), receiver)
+    with passing_scene(shared_server(store, **settings), receiver) as made:
+        yield made
+
+
+@contextmanager
+def passing_scene(server: Server, receiver: Receiver) -> Iterator[Scene]:
+    """On a server that goes on: at its end the application is deleted, so that nothing of it is retried."""
+    scene = make_scene(server, receiver)
+    yield scene
+    deleted = server.request("DELETE", f"/v2/applications/{scene.application.id}", basic=True)
+    assert deleted.status == 204, deleted
 
 
 def make_scene(server: Server, receiver: Receiver) -> Scene:
+    """An application of the test's own between a server and a receiver."""
     rtc = {"webhooks": {"event_url": {"address": receiver.url, "http_method": "POST"}}, "signed_callbacks": True}
     return Scene(server, receiver, server.application(rtc=rtc))

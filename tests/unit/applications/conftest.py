@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -57,7 +56,7 @@ async def stored(database_url: str) -> AsyncIterator[Scene]:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+async def scene(sqlite_url: str) -> AsyncIterator[Scene]:
     """The scene on SQLite, for what is decided before a store is asked."""
-    async with _scene(f"sqlite:///{tmp_path / 'legato.db'}") as made:
+    async with _scene(sqlite_url) as made:
         yield made

@@ -67,9 +67,9 @@ def test_a_kept_key_that_is_none_is_an_error(shell: Shell) -> None:
     assert _found(shell, "keys")[0][0] == "error"
 
 
-def test_databases_are_told_apart(shell: Shell, database_url: str) -> None:
-    shell.set(database_url=database_url)
-    if database_url.startswith("postgresql"):
+def test_databases_are_told_apart(shell: Shell, empty_database_url: str) -> None:
+    shell.set(database_url=empty_database_url)
+    if empty_database_url.startswith("postgresql"):
         assert "is empty" in _found(shell, "database")[0][1]
     shell.done("db", "upgrade")
     level, text = _found(shell, "database")[0]

@@ -10,8 +10,8 @@ from tests.unit.media.stage import Stage, stage
 
 
 @pytest.fixture
-async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with stage(f"sqlite:///{tmp_path / 'legato.db'}", tmp_path) as made:
+async def on_stage(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with stage(sqlite_url, tmp_path) as made:
         yield made
 
 

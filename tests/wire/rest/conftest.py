@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -11,9 +10,9 @@ from tests.wire.rest.stage import Stage, stage
 
 
 @pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Stage]:
+async def api(sqlite_url: str) -> AsyncIterator[Stage]:
     """The API on SQLite."""
-    async with stage(f"sqlite:///{tmp_path / 'legato.db'}") as made:
+    async with stage(sqlite_url) as made:
         yield made
 
 

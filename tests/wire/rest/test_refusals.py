@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -203,9 +202,9 @@ async def test_an_unexpected_error_is_a_500_whose_instance_is_in_the_log_without
     assert "the text of a message" not in caplog.text
 
 
-async def test_who_asks_too_often_is_told_when_to_come_back(tmp_path: Path) -> None:
+async def test_who_asks_too_often_is_told_when_to_come_back(sqlite_url: str) -> None:
     settings = ApiSettings(public_url=URL, user_rate=1, user_burst=3, application_rate=0)
-    async with stage(f"sqlite:///{tmp_path / 'legato.db'}", settings) as api:
+    async with stage(sqlite_url, settings) as api:
         for name in ("alice", "bob"):
             await api.user(name)
         token = api.token("alice")
@@ -218,9 +217,9 @@ async def test_who_asks_too_often_is_told_when_to_come_back(tmp_path: Path) -> N
         assert (await api.call("GET", "/v1/users")).status == 200
 
 
-async def test_an_application_has_a_limit_of_its_own(tmp_path: Path) -> None:
+async def test_an_application_has_a_limit_of_its_own(sqlite_url: str) -> None:
     settings = ApiSettings(public_url=URL, application_rate=1, application_burst=2)
-    async with stage(f"sqlite:///{tmp_path / 'legato.db'}", settings) as api:
+    async with stage(sqlite_url, settings) as api:
         statuses = [(await api.call("GET", "/v1/users")).status for _ in range(3)]
         assert statuses == [200, 200, 429]
         assert (await api.call("GET", "/v1/users", token=api.token(application=OTHER))).status == 200

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 import uvloop
@@ -24,12 +23,6 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 def pair() -> KeyPair:
     """The application's keys."""
     return generate()
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """An empty database."""
-    return f"sqlite:///{tmp_path / 'legato.db'}"
 
 
 @pytest.fixture
