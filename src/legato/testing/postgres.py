@@ -44,6 +44,7 @@ class Cluster:
     """
 
     def __init__(self, *, durable: bool = False) -> None:
+        self._durable = durable
         self._binaries = binaries()
         self._user = _SERVICE_USER if os.geteuid() == 0 else None
         self._root = Path(tempfile.mkdtemp(prefix="legato-postgres-"))
@@ -102,7 +103,11 @@ class Cluster:
         name = f"legato_{uuid.uuid4().hex}"
         template = "template0" if like is None else _name(like)
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            # From 15 on, PostgreSQL writes a copy to its log, page by page, unless it is told otherwise. Where nothing
+            # waits for the disk, copying the files is five times as quick.
+            files = not self._durable and connection.info.server_version >= 150_000
+            strategy = "STRATEGY file_copy" if files else ""
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {strategy}')
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
     def pids(self) -> list[int]:

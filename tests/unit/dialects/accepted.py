@@ -173,6 +173,7 @@ def events(entry: EventType) -> st.SearchStrategy[Event]:
 _MANIFOLD = ["message", "member:invited", "member:joined", "member:left"]
 
 
+@cache  # a second for each module that asks
 def everything() -> st.SearchStrategy[Event]:
     """An event of any type."""
     by_name = {entry.name: events(entry) for entry in CATALOGUE}

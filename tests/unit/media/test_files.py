@@ -13,6 +13,7 @@ from legato.events.ids import RandomIds
 from legato.store.files import ORPHAN_AGE, Files, StorageFull, TooLarge
 
 new_id = RandomIds().uuid
+A_NAME = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_the_bytes_and_the_name_are_synced_before_keep_returns(files: Files, mon
     assert synced == [incoming.path.name, "media", blob.id[:2]]
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "", "..", "a" * 36, "0" * 36, new_id().upper(), new_id() + "\n"])
+@pytest.mark.parametrize("name", ["../../etc/passwd", "", "..", "a" * 36, "0" * 36, A_NAME.upper(), A_NAME + "\n"])
 def test_a_name_that_is_no_uuid_has_no_path(files: Files, name: str) -> None:
     with pytest.raises(ValueError, match="UUID"):
         files.path(name)

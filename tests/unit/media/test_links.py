@@ -12,8 +12,8 @@ from legato.store.media_links import LIFETIME, ROUNDING, MediaLinks
 from legato.store.signing import MEDIA_LINKS, signing_secret
 
 LINKS = MediaLinks("https://chat.example", b"a" * 32)
-ID = RandomIds().uuid()
-OWNER = RandomIds().uuid()
+ID = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
+OWNER = "bbbbbbbb-bbbb-4ccc-8ddd-0123456789ab"
 URL = f"https://chat.example/v3/media/{ID}"
 NOW = 1_800_000_000.0
 
