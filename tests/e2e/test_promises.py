@@ -17,7 +17,7 @@ from legato.testing.postgres import Cluster
 from legato.testing.receiver import Receiver
 from legato.testing.server import Application, Server
 from legato.testing.session import Session
-from legato.testing.waiting import poll
+from legato.testing.waiting import PATIENCE_SECONDS, poll
 from tests.conftest import missing
 
 from .load import Room, Writers, check_log, check_session
@@ -101,7 +101,11 @@ def test_1_the_log_is_on_the_disk_before_the_answer_is_on_the_wire(
             line = strace.stderr.readline()
             assert "attached" in line, f"this machine does not let strace watch a process: {line}"
         event_id = say(server, application, room, "ben", "is it written?")
-        poll(lambda: any(_ANSWERED.search(line) for line in trace.read_text().splitlines()), 20, "the answer is traced")
+        poll(
+            lambda: any(_ANSWERED.search(line) for line in trace.read_text().splitlines()),
+            PATIENCE_SECONDS,
+            "the answer is traced",
+        )
         strace.terminate()
         strace.communicate()
     assert event_id

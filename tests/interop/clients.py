@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from legato.testing.waiting import PATIENCE_SECONDS as PATIENCE
+
 T = TypeVar("T")
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
-PATIENCE = 20.0  # seconds; the slowest thing waited for is the client SDK's first reconnect, 1.6 to 8.8 s after a cut
 MAX_LINE = 16 * 1024 * 1024  # a driver's answer on one line: a whole history
 
 

@@ -13,8 +13,7 @@ import pytest
 import uvicorn
 
 from legato.arrivals import Arrivals
-
-PATIENCE_SECONDS = 20  # of a test with a busy machine
+from legato.testing.waiting import PATIENCE_SECONDS
 
 
 class Hasty(Arrivals):

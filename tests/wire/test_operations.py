@@ -17,11 +17,10 @@ import pytest
 from legato.config import load
 from legato.testing.server import API_KEY, API_SECRET, Application, Server
 from legato.testing.session import Session
-from legato.testing.waiting import ConditionError, poll
+from legato.testing.waiting import PATIENCE_SECONDS, ConditionError, poll
 
 PAGE: Final = (Path(__file__).parents[2] / "docs/operating.md").read_text()
 TOKEN: Final = "scrape-me-if-you-can"
-SECONDS: Final = 20.0
 
 
 class Metrics:
@@ -46,7 +45,7 @@ def ask(server: Server, path: str, **headers: str) -> tuple[int, dict[str, str],
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(server.url + path, headers=fields)
     try:
-        with urllib.request.urlopen(request, timeout=SECONDS) as reply:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as reply:
             return reply.status, {name.lower(): value for name, value in reply.headers.items()}, reply.read().decode()
     except urllib.error.HTTPError as refused:
         with refused:
@@ -76,7 +75,7 @@ class TestHealth:
 
     def test_a_server_whose_database_is_gone_is_alive_and_not_ready(self, make_server: Callable[..., Server]) -> None:
         server = make_server()
-        with sqlite3.connect(server.directory / "legato.db", timeout=SECONDS) as database:
+        with sqlite3.connect(server.directory / "legato.db", timeout=PATIENCE_SECONDS) as database:
             database.execute("ALTER TABLE heads RENAME TO headless")
         assert ask(server, "/health/live")[0] == 200
         status, _fields, text = ask(server, "/health/ready")
@@ -156,7 +155,7 @@ class TestMetrics:
         here = metrics(server)
         assert (here["legato_sessions_connected"], here["legato_sockets_open"]) == (1, 1)
         await session.drop()
-        poll(lambda: metrics(server)["legato_sessions_connected"] == 0, SECONDS, "the session is away")
+        poll(lambda: metrics(server)["legato_sessions_connected"] == 0, PATIENCE_SECONDS, "the session is away")
         _say(server, path, application.token("alice"), "missed")
         await session.login()
         await session.close()
@@ -241,7 +240,7 @@ class TestLogs:
         ask(server, f"/v1/users?token={tokens[0]}", authorization="Bearer " + tokens[0][:-8])
         ask(server, "/metrics", authorization=f"Bearer {TOKEN}")
         await session.close()
-        with sqlite3.connect(server.directory / "legato.db", timeout=SECONDS) as database:
+        with sqlite3.connect(server.directory / "legato.db", timeout=PATIENCE_SECONDS) as database:
             database.execute("ALTER TABLE events RENAME TO lost")
         failed = _say(server, path, tokens[0], texts[1])
         assert failed.status == 500
@@ -259,7 +258,7 @@ class TestLogs:
     def test_what_fails_is_found_by_the_id_of_its_request(self, make_server: Callable[..., Server]) -> None:
         server = make_server()
         application = _people(server)
-        with sqlite3.connect(server.directory / "legato.db", timeout=SECONDS) as database:
+        with sqlite3.connect(server.directory / "legato.db", timeout=PATIENCE_SECONDS) as database:
             database.execute("ALTER TABLE conversations RENAME TO lost")
         asked = {"authorization": f"Bearer {application.token()}"}
         ours = ask(server, "/v1/conversations", x_request_id="req-7", **asked)

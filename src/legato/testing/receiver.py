@@ -26,7 +26,7 @@ from typing import Any, Final
 import msgspec
 
 from legato.testing.ports import free_port
-from legato.testing.waiting import poll
+from legato.testing.waiting import PATIENCE_SECONDS, poll
 from legato.webhooks import check_bearer
 
 START_SECONDS: Final = 30.0
@@ -124,7 +124,9 @@ class Receiver:
         """What was answered with success."""
         return [each for each in self.requests() if each.was_taken]
 
-    def until(self, condition: Callable[[list[Received]], Any], what: str, seconds: float = 30.0) -> list[Received]:
+    def until(
+        self, condition: Callable[[list[Received]], Any], what: str, seconds: float = PATIENCE_SECONDS
+    ) -> list[Received]:
         """What has come once ``condition`` of it holds. AssertionError when it does not in time."""
         found: list[Received] = []
 

@@ -19,11 +19,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from legato.events.export import Sink, validate_event
-from legato.testing.waiting import ConditionError
+from legato.testing.waiting import PATIENCE_SECONDS, ConditionError
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 20.0  # for anything awaited here; a busy machine answers a login in well under one
 MAX_FRAME = 4 * 1024 * 1024  # bytes; far more than any event
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
+
+# For anything that a test awaits, on whatever machine and whatever else runs there: only what fails takes as long.
+PATIENCE_SECONDS: Final = 60.0
 
 _PAUSE = 0.02  # seconds between two looks at something that cannot call back: a process, a port
 

@@ -32,7 +32,7 @@ FLAGS = [
 ]
 
 # How long a condition may take to come true on a busy machine; a quiet one needs some milliseconds.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=60_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

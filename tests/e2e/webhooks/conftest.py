@@ -12,7 +12,7 @@ import pytest
 
 from legato.testing.receiver import Receiver
 from legato.testing.server import Application, Server
-from legato.testing.waiting import poll
+from legato.testing.waiting import PATIENCE_SECONDS, poll
 
 INTEROP = Path(__file__).parents[2] / "interop"
 SIGNATURE_SECRET = "s" * 40
@@ -72,7 +72,7 @@ class Scene:
         found: dict[str, Any] = self.ask("GET", f"/v1/webhooks/{id_ or self.application.id}")
         return found
 
-    def until(self, found: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+    def until(self, found: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
         """What ``found`` finds, once it finds something."""
         kept: list[Any] = []
 

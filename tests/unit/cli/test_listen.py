@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 from legato.cli.client import AnswerError, Client
 from legato.testing.receiver import Receiver
 from legato.testing.server import Server
-from legato.testing.waiting import poll
+from legato.testing.waiting import PATIENCE_SECONDS, poll
 from legato.webhooks.listeners import MAX_LISTENERS
 
 from .shell import Shell
@@ -102,7 +102,7 @@ def test_an_application_has_few_listeners_and_one_that_has_gone_makes_room(scene
     refused = scene.shell.refused("listen", "--forward-to", scene.receiver.url)
     assert f"at most {MAX_LISTENERS} listeners" in refused
     listening.pop().close()
-    poll(has_room, 30, "there is room again")
+    poll(has_room, PATIENCE_SECONDS, "there is room again")
     for each in listening:
         each.close()
 

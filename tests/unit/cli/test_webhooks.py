@@ -9,7 +9,7 @@ import pytest
 
 from legato.testing.receiver import Received, Receiver
 from legato.testing.server import Server
-from legato.testing.waiting import poll
+from legato.testing.waiting import PATIENCE_SECONDS, poll
 
 from .shell import Shell
 from .webhook_scene import SIGNATURE_SECRET, Scene, running
@@ -83,7 +83,7 @@ def test_more_attempts_than_a_page_holds_come_whole(scene: Scene) -> None:
     def attempts() -> list[str]:
         return [each["webhook_id"] for each in run.done("webhooks", "attempts", "-n", "200", "--json").json]
 
-    poll(lambda: len(attempts()) == 106, 30, "every attempt is written down")
+    poll(lambda: len(attempts()) == 106, PATIENCE_SECONDS, "every attempt is written down")
     mine = [each for each in attempts() if each.startswith(cid)]
     assert mine == [f"{cid}_{number}" for number in range(105, 0, -1)]
     assert len(run.done("webhooks", "attempts", "-n", "101", "--json").json) == 101
@@ -103,7 +103,7 @@ def test_what_was_given_up_is_listed_and_sent_again(scene: Scene) -> None:
     )
     cid = scene.conversation()
     scene.say(cid, 1)
-    poll(lambda: len(run.done("webhooks", "dead-letters", "--json").json) == 2, 30, "both are put aside")
+    poll(lambda: len(run.done("webhooks", "dead-letters", "--json").json) == 2, PATIENCE_SECONDS, "both are put aside")
     letters = run.done("webhooks", "dead-letters", "--json").json
     assert {each["event_type"] for each in letters} == {"conversation:created", "custom:order"}
     assert "address" in run.done("webhooks", "dead-letters").out

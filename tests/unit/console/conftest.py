@@ -22,13 +22,13 @@ from legato.store import Store
 from legato.store.endpoints import set_application_endpoint
 from legato.store.signature import SignatureSecrets
 from legato.store.users import insert_user
+from legato.testing.waiting import PATIENCE_SECONDS
 from legato.webhooks import Signer, Webhooks
 
 APPLICATION = "00000000-0000-4000-8000-000000000001"
 CONVERSATION = "CON-00000000-0000-4000-8000-000000000002"
 ALICE = Person("USR-00000000-0000-4000-8000-000000000003", "alice", "Alice")
 MEMBER = "MEM-00000000-0000-4000-8000-000000000004"
-PATIENCE_S = 10.0
 HOOK = "http://127.0.0.1:8080/console/hook"
 SIGNATURE_SECRET = "s" * 40
 
@@ -77,7 +77,7 @@ class Stream:
 
     async def until(self, count: int) -> list[dict[str, Any]]:
         """The messages, once there are that many."""
-        async with asyncio.timeout(PATIENCE_S), self._news:
+        async with asyncio.timeout(PATIENCE_SECONDS), self._news:
             await self._news.wait_for(lambda: len(self.messages) >= count)
         return self.messages
 
@@ -87,20 +87,20 @@ class Stream:
         def found() -> list[dict[str, Any]]:
             return [each for each in self.deliveries if condition(each)]
 
-        async with asyncio.timeout(PATIENCE_S), self._news:
+        async with asyncio.timeout(PATIENCE_SECONDS), self._news:
             await self._news.wait_for(found)
         return found()[0]
 
     async def over(self) -> None:
         """Returns when the server has ended the feed."""
-        async with asyncio.timeout(PATIENCE_S), self._news:
+        async with asyncio.timeout(PATIENCE_SECONDS), self._news:
             await self._news.wait_for(lambda: self.is_over)
 
     async def leave(self) -> None:
         """As a browser that closes the tab."""
         self._left.set()
         assert self.task is not None
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await self.task
 
     async def receive(self) -> dict[str, Any]:

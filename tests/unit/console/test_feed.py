@@ -9,6 +9,7 @@ import pytest
 
 from legato.console import feed as feed_module
 from legato.conversations import Caller, CreateConversation
+from legato.testing.waiting import PATIENCE_SECONDS
 
 from .conftest import CONVERSATION, Browser, Chat
 
@@ -146,7 +147,7 @@ async def test_closing_the_console_ends_every_feed(browser: Browser) -> None:
 async def test_silence_is_broken_by_a_comment(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("legato.console.page.HEARTBEAT_S", 0.01)
     stream = browser.open(FEED)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while b": still here\n\n" not in stream.text:
             await asyncio.sleep(0)
     assert ids(await stream.until(1)) == [1]

@@ -19,6 +19,7 @@ from legato.events.ids import RandomIds
 from legato.log import forget_user
 from legato.store.files import Files
 from legato.store.schema import users
+from legato.testing.waiting import PATIENCE_SECONDS
 
 from .stage import Stage
 
@@ -67,7 +68,7 @@ async def test_what_somebody_sends_who_is_deleted_meanwhile_is_not_kept(on_each_
 
     async def sent() -> AsyncIterator[bytes]:
         yield pieces[0]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not any(stage.files.path(RandomIds().uuid()).parents[1].glob("incoming/*")):
                 await asyncio.sleep(0.01)  # a directory cannot be awaited
         assert await forget_user(stage.log, found.application_id, found.id)
@@ -89,7 +90,7 @@ async def test_who_hangs_up_half_way_leaves_nothing(on_stage: Stage) -> None:
         "Content-Type: multipart/form-data; boundary=boundary\r\nContent-Length: 5000\r\n\r\n"
     )
     writer.write(head.encode() + FORM[:-40].replace(b"name=file;", b"name=filedata;"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not any(incoming.iterdir()):
             await asyncio.sleep(0.01)  # a directory cannot be awaited
         writer.close()

@@ -21,6 +21,7 @@ from legato.log import Delivery, Log
 from legato.sessions import Limits, Sessions, Settings
 from legato.store import Store
 from legato.store.schema import applications, users
+from legato.testing.waiting import PATIENCE_SECONDS
 
 from .wire import Wire, event_in
 
@@ -297,7 +298,7 @@ class Recovery(RuleBasedStateMachine):
 
     async def _settle(self, client: Client) -> None:
         """Reads everything there is, coming back whenever the connection was cut."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 await self._connect(client)
                 client.take()
@@ -307,7 +308,7 @@ class Recovery(RuleBasedStateMachine):
                 await asyncio.sleep(0.001)
 
     async def _until(self, condition: Any) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition():
                 await asyncio.sleep(0.001)
 

@@ -12,9 +12,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from legato.testing.session import fault_in
+from legato.testing.waiting import PATIENCE_SECONDS
 
 PATH = "/v2/rtc/"
-PATIENCE_SECONDS = 10
 
 
 def address(url: str, path: str = PATH, **query: str) -> str:

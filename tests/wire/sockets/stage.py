@@ -29,6 +29,7 @@ from legato.sessions.wheel import TICK_SECONDS
 from legato.store import Store
 from legato.store.schema import applications, users
 from legato.testing.session import InvalidEventError, Session
+from legato.testing.waiting import PATIENCE_SECONDS
 
 APPLICATION = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 START = 1_800_000_000.0
@@ -167,7 +168,7 @@ class Stage:
 
     async def until(self, condition: Any) -> None:
         """Returns when ``condition`` holds; the event loop turns meanwhile."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition():
                 await asyncio.sleep(0.001)
 

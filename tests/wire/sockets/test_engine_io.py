@@ -10,6 +10,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from legato.auth import KeyPair
+from legato.testing.waiting import PATIENCE_SECONDS
 
 from .raw import Poller, Raw, address
 from .stage import Stage, quick, staged
@@ -298,7 +299,7 @@ class TestHeartbeat:
             assert await client.read() == "3"
 
     async def test_a_websocket_ping_is_answered(self, stage: Stage) -> None:
-        async with Raw(stage.url) as client, asyncio.timeout(10):
+        async with Raw(stage.url) as client, asyncio.timeout(PATIENCE_SECONDS):
             await (await client.socket.ping())
 
 

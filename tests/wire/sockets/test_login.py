@@ -14,6 +14,7 @@ from legato.auth import KeyPair, mint
 from legato.sessions import Settings
 from legato.store.schema import sessions, users
 from legato.store.sessions import find_session
+from legato.testing.waiting import PATIENCE_SECONDS
 
 from .raw import Poller, Raw
 from .stage import APPLICATION, Stage, quick, staged
@@ -203,7 +204,7 @@ class TestOneOfMany:
             await poller.open()
             await poller.post("40")  # its answer fills the buffer
             away = select(sessions.c.id).where(sessions.c.expires_at.is_not(None))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while await stage.log.read(lambda database: database.execute(away).first()) is None:
                     pass
             assert len(stage.sessions.registry) == 0

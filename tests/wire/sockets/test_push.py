@@ -8,6 +8,7 @@ from collections.abc import Callable
 from legato.events import CATALOGUE, Event
 from legato.log import Delivery
 from legato.store.devices import Device, put_device
+from legato.testing.waiting import PATIENCE_SECONDS
 
 from .stage import APPLICATION, Stage
 
@@ -26,7 +27,7 @@ class Pushes:
 
     async def until(self, enough: Callable[[list[Event]], bool]) -> list[Event]:
         """What was heard, once it is enough."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not enough(self.heard):
                 self._changed.clear()
                 await self._changed.wait()
@@ -56,7 +57,7 @@ async def test_devices_of_those_who_are_away_are_told_and_of_nobody_else(stage: 
         "event": {"type": "text", "id": text.id, "conversation_id": cid},
     }
     await client.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while stage.sessions.registry.is_connected(bob.id):
             await asyncio.sleep(0.01)
     await stage.emit(cid, "text:typing:on", {"activity": 1}, alice)  # wakes nobody

@@ -8,6 +8,8 @@ import logging
 import pytest
 import socketio
 
+from legato.testing.waiting import PATIENCE_SECONDS
+
 from .raw import Raw
 from .stage import Stage
 
@@ -139,7 +141,7 @@ class TestPythonSocketIo:
         await client.emit("session:logout", {"tid": "t-1", "body": {}})
         await stage.until(lambda: heard[-1][0] == "session:logged-out")
         await client.disconnect()
-        await asyncio.wait_for(gone.wait(), 10)
+        await asyncio.wait_for(gone.wait(), PATIENCE_SECONDS)
         await stage.until(lambda: not stage.sessions.endpoint.sockets)
 
     async def test_its_client_answers_pings(self, stage: Stage) -> None:
