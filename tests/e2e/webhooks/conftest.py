@@ -124,6 +124,12 @@ def scene(
 
 
 @pytest.fixture
+def own_scene(database_url: str, make_server: Callable[..., Server], receiver: Receiver) -> Scene:
+    """On each store, with a server that no other test has: for what changes the account."""
+    return make_scene(make_server(database_url=database_url, settings=SOON), receiver)
+
+
+@pytest.fixture
 def strict_scene(store: str, shared_server: Callable[..., Server], receiver: Receiver) -> Iterator[Scene]:
     """The same with the guard as it is by default: it cannot reach its receiver."""
     settings = {name: value for name, value in SOON.items() if "DANGEROUS" not in name}

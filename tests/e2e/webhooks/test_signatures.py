@@ -66,7 +66,8 @@ def test_the_node_sdk_and_standard_webhooks_verify_every_request(scene: Scene) -
     assert json.loads(told.stdout) == [{"jwt": True, "hash": True, "standard": True}] * len(requests)
 
 
-def test_while_the_accounts_signature_secret_is_rotated_a_receiver_may_have_either(scene: Scene) -> None:
+def test_while_the_accounts_signature_secret_is_rotated_a_receiver_may_have_either(own_scene: Scene) -> None:
+    scene = own_scene
     standard = Webhook(scene.endpoint()["secrets"][0])
     cid = scene.conversation()
 
@@ -108,7 +109,10 @@ def test_while_the_accounts_signature_secret_is_rotated_a_receiver_may_have_eith
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
-def test_a_signature_secret_that_somebody_else_has_rotated_is_soon_the_servers(scene: Scene, tmp_path: Path) -> None:
+def test_a_signature_secret_that_somebody_else_has_rotated_is_soon_the_servers(
+    own_scene: Scene, tmp_path: Path
+) -> None:
+    scene = own_scene
     cid = scene.conversation()
     with OnStore.opened(load(database_url=scene.server.database_url, data_dir=tmp_path / "elsewhere")) as beside:
         new = beside.rotate_signature_secret(0).signature_secret

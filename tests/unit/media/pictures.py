@@ -43,7 +43,16 @@ def photograph() -> bytes:
 
 def animation(kind: str, frames: int = 3, size: tuple[int, int] = (40, 30)) -> bytes:
     """A GIF or WebP; each frame has another colour."""
-    pictures = [Image.new("RGB", size, (60 * (n % 4), n % 256, n // 256)) for n in range(frames)]
+
+    def frame(number: int) -> Image.Image:
+        colour = (60 * (number % 4), number % 256, number // 256)
+        if kind != "GIF":
+            return Image.new("RGB", size, colour)
+        picture = Image.new("P", size)  # to find a palette for a large picture takes its time
+        picture.putpalette(colour)
+        return picture
+
+    pictures = [frame(number) for number in range(frames)]
     return encoded(pictures[0], kind, save_all=True, append_images=pictures[1:], duration=[100] * frames, loop=0)
 
 

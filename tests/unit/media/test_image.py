@@ -176,9 +176,9 @@ async def test_a_bomb_costs_no_memory(on_stage: Stage, data: bytes) -> None:
 
 
 async def test_an_animation_is_given_up_at_the_frame_that_is_too_much(on_stage: Stage) -> None:
-    data = animation("GIF", frames=60, size=(2_000, 2_000))
+    data = animation("GIF", frames=24, size=(2_000, 2_000))
     assert (await send(on_stage, data)).status == 400
-    # All frames would be 960 MB; up to the bound they are 200.
+    # All frames would be 384 MB; up to the bound they are 200.
     assert memory(on_stage.worker) < 300_000
 
 
