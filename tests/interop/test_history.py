@@ -24,7 +24,7 @@ async def life(alice: Nexmo, bob: Nexmo) -> str:
     await bob.conversation(cid, "startTyping")
     await alice.emits("text:typing:on", source="conversation", cid=cid)
     reply = await bob.conversation(cid, "sendText", "hi")
-    await bob.emits("text:delivered", source="conversation", cid=cid)
+    await bob.hears("text:delivered", lambda payload: payload["body"]["event_id"] == reply["id"], cid=cid)
     await alice.emits("text", lambda told: told.args[1]["id"] == reply["id"], source="conversation", cid=cid)
     await bob.conversation(cid, "sendCustomEvent", {"type": "wave", "body": {}})
     await alice.emits("wave", source="conversation", cid=cid)
