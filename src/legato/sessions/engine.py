@@ -395,7 +395,7 @@ class Endpoint:
         try:
             self.gate.knock(address)
         except Overloaded as refusal:
-            again = max(1, math.ceil(refusal.retry_after))
+            again = max(1, math.ceil(refusal.retry_after or 0))
             raise BadRequestError(*TOO_MANY, status=refusal.status, retry_after=again) from refusal
 
     def _make_room(self) -> bool:

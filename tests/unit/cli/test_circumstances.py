@@ -54,7 +54,7 @@ def elsewhere() -> Iterator[Callable[[int, bytes], str]]:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *_: Any) -> None:
                 pass
 
         running.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
