@@ -108,15 +108,26 @@ def sqlite_url(databases: Databases, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def empty_database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+def empty_database_url(new_empty_database_url: Callable[[], str]) -> str:
     """A database of each store without so much as a table: for tests of how it gets them."""
-    if store == "sqlite":
-        yield f"sqlite:///{tmp_path / 'legato.db'}"
-        return
-    cluster: Cluster = request.getfixturevalue("postgres")
-    url = cluster.database()
-    yield url
-    cluster.drop(url)
+    return new_empty_database_url()
+
+
+@pytest.fixture
+def new_empty_database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
+    """The same, another one with every call."""
+    cluster: Cluster | None = request.getfixturevalue("postgres") if store == "postgresql" else None
+    made: list[str] = []
+
+    def make() -> str:
+        file = tmp_path / (f"empty-{len(made)}.db" if made else "legato.db")
+        made.append(f"sqlite:///{file}" if cluster is None else cluster.database())
+        return made[-1]
+
+    yield make
+    if cluster is not None:
+        for url in made:
+            cluster.drop(url)
 
 
 @pytest.fixture

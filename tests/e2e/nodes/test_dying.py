@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -49,7 +49,8 @@ async def test_a_killed_nodes_sessions_go_on_at_another_with_nothing_lost_or_twi
     texts = [event["id"] for event in history if event["type"] == "text"]
     for session in (alice, bob):
         await session.until(lambda session=session: texts[-1] in session.stored(pair.cid), "the last")  # type: ignore[misc]
-        assert session.stored(pair.cid) == texts
+        # Who has heard nothing yet when its node dies may be told once more who joined before.
+        assert [number for number in session.stored(pair.cid) if number in texts] == texts
 
 
 async def test_who_was_connected_to_a_node_that_died_is_known_to_be_away(mortal_pair: Pair) -> None:
@@ -151,9 +152,10 @@ async def test_without_a_bus_everything_is_heard_from_the_log(mortal_pair: Pair)
 async def test_a_node_whose_clock_is_wrong_goes_by_the_databases(
     postgres: Cluster, nodes: Nodes, receiver: Receiver, skew: str
 ) -> None:
-    if shutil.which("faketime") is None:
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if not found:
         missing("faketime is not installed. On Debian, as root: apt-get install faketime")
-    one, two = nodes.add(), nodes.add(before=("faketime", "-f", skew))
+    one, two = nodes.add(), nodes.add(before=("env", f"LD_PRELOAD={found[0]}", f"FAKETIME={skew}"))
     nodes.until_known(2)
     until_logged(two, "the database's, which counts")
     application = one.application(rtc={"webhooks": {"event_url": {"address": receiver.url}}})

@@ -98,8 +98,8 @@ def move_away(shell: Shell) -> None:
     DATA.rename(shell.directory / "gone")
 
 
-def test_an_installation_comes_back_as_it_was(shell: Shell, new_database_url: Callable[[], str]) -> None:
-    url = new_database_url()
+def test_an_installation_comes_back_as_it_was(shell: Shell, new_empty_database_url: Callable[[], str]) -> None:
+    url = new_empty_database_url()
     shell.set(database_url=url)
     application_id = shell.application()
     shell.done("user", "create", "alice", "--display-name", 'A "quoted", line\nand \\ more')
@@ -112,7 +112,7 @@ def test_an_installation_comes_back_as_it_was(shell: Shell, new_database_url: Ca
     assert (made["deleted"], made["missing"], made["rows"]["users"]) == ([], 0, 1)
 
     move_away(shell)
-    shell.set(database_url=new_database_url())
+    shell.set(database_url=new_empty_database_url())
     shell.done("restore", "kept.tar")
     assert [shell.done(*command, "--json").json for command in commands] == before
     assert Installation(DATA).key(application_id) == key
@@ -172,28 +172,28 @@ def test_a_database_of_postgresql_is_replaced_as_a_whole_or_not_at_all(shell: Sh
     assert [each["name"] for each in shell.done("app", "list", "--json").json] == ["First"]
 
 
-def test_rows_that_a_database_numbers_are_numbered_on(shell: Shell, new_database_url: Callable[[], str]) -> None:
+def test_rows_that_a_database_numbers_are_numbered_on(shell: Shell, new_empty_database_url: Callable[[], str]) -> None:
     def fail(connection: Connection) -> int:
         letter = {"endpoint_id": "x", "webhook_id": "x", "stream": "x", "event_type": "x", "at": 1.0, "reason": "x"}
         statement = metadata.tables["dead_letters"].insert().values(**letter, attempts=1)
         return int(connection.execute(statement).inserted_primary_key[0])  # type: ignore[index]
 
-    url = new_database_url()
+    url = new_empty_database_url()
     shell.set(database_url=url)
     assert [asyncio.run(_in_store(url, fail)) for _ in range(3)] == [1, 2, 3]
     shell.done("backup", "kept.tar")
     if DATA.exists():
         move_away(shell)
-    url = new_database_url()
+    url = new_empty_database_url()
     shell.set(database_url=url)
     shell.done("restore", "kept.tar")
     assert asyncio.run(_in_store(url, fail)) == 4
 
 
 def test_no_restored_row_lacks_its_bytes_when_files_are_deleted_meanwhile(
-    shell: Shell, new_database_url: Callable[[], str]
+    shell: Shell, new_empty_database_url: Callable[[], str]
 ) -> None:
-    url = new_database_url()
+    url = new_empty_database_url()
     shell.set(database_url=url)
     application_id = shell.application()
     waits, deleted, lost, stays = keep(url, application_id, b"1", b"2", b"3", b"4")
@@ -217,7 +217,7 @@ def test_no_restored_row_lacks_its_bytes_when_files_are_deleted_meanwhile(
     assert (manifest["deleted"], manifest["missing"], manifest["files"]) == ([deleted], 1, 2)
 
     move_away(shell)
-    url = new_database_url()
+    url = new_empty_database_url()
     shell.set(database_url=url)
     shell.done("restore", "kept.tar")
     rows = {one: asyncio.run(_in_store(url, lambda c, one=one: read_media(c, one))) for one in (deleted, lost, stays)}
@@ -289,8 +289,10 @@ def test_a_link_in_an_archive_is_refused(shell: Shell, archive: Path) -> None:
     assert "does not belong" in shell.refused("restore", "links.tar")
 
 
-def test_an_archive_of_an_older_revision_is_brought_forward(shell: Shell, new_database_url: Callable[[], str]) -> None:
-    url = new_database_url()
+def test_an_archive_of_an_older_revision_is_brought_forward(
+    shell: Shell, new_empty_database_url: Callable[[], str]
+) -> None:
+    url = new_empty_database_url()
     shell.set(database_url=url)
     engine = create_engine(url)
     Path(".legato").mkdir()
@@ -301,7 +303,7 @@ def test_an_archive_of_an_older_revision_is_brought_forward(shell: Shell, new_da
     made = shell.done("backup", "old.tar", "--json").json
     assert (made["revision"], made["rows"]["counters"]) == ("0001", 1)
     assert "lanes" not in made["rows"]
-    shell.set(database_url=new_database_url())
+    shell.set(database_url=new_empty_database_url())
     shell.done("restore", "old.tar")
     assert "the newest" in shell.done("db", "upgrade").err
     made = shell.done("backup", "new.tar", "--json").json
@@ -309,9 +311,9 @@ def test_an_archive_of_an_older_revision_is_brought_forward(shell: Shell, new_da
     assert made["rows"]["counters"] == 1
 
 
-def test_there_has_to_be_something_to_back_up(shell: Shell, store: str, database_url: str) -> None:
+def test_there_has_to_be_something_to_back_up(shell: Shell, store: str, empty_database_url: str) -> None:
     if store == "postgresql":
-        shell.set(database_url=database_url)
+        shell.set(database_url=empty_database_url)
     assert "nothing to copy" in shell.refused("backup", "none.tar")
     assert "cannot be read" in shell.refused("restore", "none.tar")
     assert "nowhere" in shell.refused("backup", "nowhere/none.tar")
