@@ -101,9 +101,14 @@ class Server:
             raise RuntimeError("the server does not run")
         return self._process.pid
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command has to be told to find the same installation, in the process's own surroundings."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEGATO_")}
+        return {**inherited, **self._environment}
+
     def start(self) -> Server:
         """Start it and return when it answers. RuntimeError with its log when it ends instead."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEGATO_")}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own arguments, no shell
                 [*self._before, *self.command],
@@ -111,7 +116,7 @@ class Server:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=self.directory,
-                env={**inherited, **self._environment},
+                env=self.environment,
             )
         try:
             poll(self._answers, START_SECONDS, "the server answers")

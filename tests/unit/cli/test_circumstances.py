@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -27,11 +26,8 @@ from .test_doctor import _found
 
 def doctor(server: Server, **settings: str) -> list[tuple[str, str, str]]:
     """What it says of a running server, beside it."""
-    environment = {
-        **os.environ,
-        **server._environment,
-        **{f"LEGATO_{name.upper()}": value for name, value in settings.items()},
-    }
+    changed = {f"LEGATO_{name.upper()}": value for name, value in settings.items()}
+    environment = {**server.environment, **changed}
     command = [sys.executable, "-m", "legato", "doctor", "--json"]
     ran = subprocess.run(command, cwd=server.directory, env=environment, capture_output=True, text=True, check=False)
     return [(each["level"], each["about"], each["text"]) for each in msgspec.json.decode(ran.stdout)]
