@@ -35,6 +35,8 @@ class Nodes:
     def add(self, **options: Any) -> Server:
         """One more, known to all the others."""
         settings = {**self.settings, **options.pop("settings", {}), "LEGATO_NODE_NAME": f"node-{len(self.servers)}"}
+        if self.servers:  # one installation has one address, and every node's links lead there
+            settings = {"LEGATO_PUBLIC_URL": self.servers[0].url, **settings}
         server = self.make(database_url=self.database_url, settings=settings, **options)
         self.servers.append(server)
         return server
