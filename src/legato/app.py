@@ -147,6 +147,7 @@ class Application:
             clock=clock,
             ids=ids,
             policy=_patience(settings),
+            node=cluster.node,
         )
         self._image_worker = ImageWorker()
         every_room = [
@@ -232,13 +233,19 @@ class Application:
             self._chores.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._chores
-        await self.sessions.close()
-        await self.webhooks.close()
-        await self._image_worker.close()
-        await self._hearsay.close()
-        await self.cluster.close()
-        await self.log.close()
-        await self.store.close()
+        for room in (
+            self.sessions,
+            self.webhooks,
+            self._image_worker,
+            self._hearsay,
+            self.cluster,
+            self.log,
+            self.store,
+        ):
+            try:
+                await room.close()
+            except Exception:  # the database may be away: what it does not hear of now, the next start finds
+                log.exception("a room could not be closed in order; the others are")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one HTTP request, or one websocket where the server hands those over as ASGI."""
@@ -274,7 +281,9 @@ class Application:
     def _begin_anew(self) -> None:
         """Nobody can tell what was missed: nothing that is remembered counts."""
         self.auth.forget_everything()
+        self.webhooks.listeners.end_all("this server has lost its place; listen again")
         self.sessions.registry.begin_anew()
+        self._hearsay.forget_everything()
 
     async def _buried(self) -> None:
         """The others took this node for dead; what it had may be theirs."""

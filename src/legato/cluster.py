@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_NAME: Final = 64
+# Between tries to read what another node has changed.
+READ_AGAIN_SECONDS: Final = 1.0
 
 
 class Cluster:
@@ -105,6 +107,7 @@ class Hearsay:
     def __init__(self, app: Application) -> None:
         self._app = app
         self._changed: set[str] = set()  # applications
+        self._is_lost = False
         self._reading: asyncio.Task[None] | None = None
 
     def hear(self, changes: Sequence[Change]) -> None:
@@ -132,6 +135,11 @@ class Hearsay:
                 case _:  # what only the log remembers
                     pass
 
+    def forget_everything(self) -> None:
+        """Nobody can say what has changed: how applications want their events is read again."""
+        self._is_lost = True
+        self._begin_to_read()
+
     async def close(self) -> None:
         """Stops reading."""
         if self._reading is not None:
@@ -140,14 +148,22 @@ class Hearsay:
 
     def _read(self, application_id: str) -> None:
         self._changed.add(application_id)
+        self._begin_to_read()
+
+    def _begin_to_read(self) -> None:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_changed(), name="applications changed elsewhere")
 
     async def _read_changed(self) -> None:
-        while self._changed:
-            application_id = self._changed.pop()
+        while self._changed or self._is_lost:
             try:
-                found = await self._app.log.read(partial(read_application, application_id=application_id))
-                self._app.manners.changed(application_id, found)
-            except Exception:  # how its events are rendered may be out of date until it is changed again
-                log.exception("an application that another node has changed could not be read")
+                if self._is_lost:
+                    await self._app.log.read(self._app.manners.load)
+                    self._is_lost = False
+                for application_id in list(self._changed):
+                    found = await self._app.log.read(partial(read_application, application_id=application_id))
+                    self._app.manners.changed(application_id, found)
+                    self._changed.discard(application_id)
+            except Exception as error:  # until then its events are rendered as it wanted them before
+                log.warning("what another node has changed could not be read (%s)", type(error).__name__)
+                await asyncio.sleep(READ_AGAIN_SECONDS)

@@ -30,6 +30,7 @@ class Manners:
 
     def load(self, connection: Connection) -> None:
         """Reads what applications have chosen."""
+        self._different = {}
         for application_id, settings in read_settings(connection):
             self._choose(application_id, settings.get("render_text"))
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -56,6 +56,8 @@ class Nodes:
         self._clock = clock
         self._session_seconds = session_seconds
         self._task: asyncio.Task[None] | None = None
+        self._besides: asyncio.Task[None] | None = None
+        self._looked_at = 0.0  # by the steady clock
         self._trusted_since: float | None = None  # by the steady clock; None: our own lease was not kept lately
         self.others = 0  # that are alive
         self.buried = 0  # nodes, since the start
@@ -69,12 +71,14 @@ class Nodes:
         self._task = asyncio.create_task(self._run(), name="nodes")
 
     async def close(self) -> None:
-        """Leaves. What this node had must be free already."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        """Leaves; whatever this node had is free."""
+        running = [task for task in (self._task, self._besides) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         try:
-            await self._beat(partial(remove_node, node=self.node))
+            until = self._clock.now() + self._session_seconds
+            await self._beat(partial(remove_node, node=self.node, sessions_until=until))
         except Exception:  # its lease runs out by itself
             log.exception("this node could not take leave of the others")
 
@@ -93,20 +97,20 @@ class Nodes:
         standing, heads = await self._beat(self._say)
         self._set_clock(standing.now - (begun + time.time()) / 2, time.time() - begun)
         steady = asyncio.get_running_loop().time()
-        if not standing.is_ours:
-            log.error("this node was taken for dead: its clients come back, and it begins anew")
-            await self.on_buried()
-            await self._write(self._register)
+        if not standing.is_ours or steady - self._looked_at > LEASE_SECONDS:
             self._trusted_since = None
+        self._looked_at = steady
+        if not standing.is_ours:
+            self._beside(self._begin_anew())
         if self._trusted_since is None:
             self._trusted_since = steady
         self.others = sum(each.left > 0 and each.id != self.node for each in standing.nodes)
         self.on_seen(self.others, heads)
         # After the database was away everybody's lease has run out, and everybody needs the time to say so.
         if steady - self._trusted_since >= LEASE_SECONDS:
-            for each in standing.nodes:
-                if each.left < 0 and each.id != self.node:
-                    await self._bury(each)
+            dead = [each for each in standing.nodes if each.left < 0 and each.id != self.node]
+            if dead:
+                self._beside(self._bury(dead))
 
     def _say(self, connection: Connection) -> tuple[Standing, Heads]:
         return renew_lease(connection, self.node, LEASE_SECONDS), read_heads(connection)
@@ -114,12 +118,31 @@ class Nodes:
     def _register(self, connection: Connection) -> None:
         register_node(connection, self.node, self.name, LEASE_SECONDS)
 
-    async def _bury(self, dead: Node) -> None:
+    def _beside(self, work: Coroutine[None, None, None]) -> None:
+        """What waits for writers does not keep this node from saying that it is there. One at a time."""
+        if self._besides is not None and not self._besides.done():
+            work.close()  # the next look finds it again
+        else:
+            self._besides = asyncio.create_task(self._tried(work), name="nodes that are gone")
+
+    async def _tried(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # the next look finds it again
+            log.warning("what a lost lease asks for could not be done (%s)", type(error).__name__)
+
+    async def _begin_anew(self) -> None:
+        log.error("this node was taken for dead: its clients come back, and it begins anew")
+        await self.on_buried()
+        await self._write(self._register)
+
+    async def _bury(self, dead: list[Node]) -> None:
         until = self._clock.now() + self._session_seconds
-        left = await self._write(partial(bury, node=dead.id, sessions_until=until))
-        if left is not None:
-            self.buried += 1
-            log.warning("the node %s is gone: its %d sessions can be resumed at any other", dead.name, left)
+        for each in dead:
+            left = await self._write(partial(bury, node=each.id, sessions_until=until))
+            if left is not None:
+                self.buried += 1
+                log.warning("the node %s is gone: its %d sessions can be resumed at any other", each.name, left)
 
     def _set_clock(self, offset: float, took: float) -> None:
         if abs(offset - self._clock.offset) <= CLOCK_TOLERANCE_SECONDS + took:

@@ -11,7 +11,7 @@ from legato.bus import Advanced, Bus, Message, Passed
 from legato.events import CATALOGUE
 from legato.log.counts import Counts
 from legato.log.memory import Memory
-from legato.log.news import Reading, audience_now, follow
+from legato.log.news import MisrememberedError, Reading, audience_now, follow
 from legato.log.values import Delivery
 from legato.store import Store
 from legato.store.heads import Change, Heads, News, read_heads, read_news
@@ -52,7 +52,12 @@ class Following:
     @property
     def is_due(self) -> bool:
         """Whether there is something to do for ``catch_up``."""
-        return self._is_behind or bool(self._passing)
+        return self._is_behind or self._may_pass
+
+    @property
+    def _may_pass(self) -> bool:
+        """Whether what came before the next signal was told."""
+        return bool(self._passing) and self._passing[0].commit <= self.known.commit
 
     @property
     def _is_behind(self) -> bool:
@@ -75,6 +80,14 @@ class Following:
             self._waiting.append(done)
             self.look()
             await done
+
+    async def is_overtaken(self) -> bool:
+        """Whether other nodes had committed something that was not known here; it is now. For the writer's task."""
+        if not self.has_others or self.has_reached(await self._store.glance(read_heads)):
+            return False
+        self._is_asked = True
+        await self.catch_up()
+        return True
 
     def look(self) -> None:
         """There may be something new."""
@@ -107,7 +120,11 @@ class Following:
             self.known = news.heads
             self.on_lost()
             return
-        deliveries = await follow(news, self._memory, read)
+        try:
+            deliveries = await follow(news, self._memory, read)
+        except MisrememberedError as error:
+            log.error("what was remembered of %s did not fit its log, and was read again", error)
+            deliveries = await follow(news, self._memory, read)
         self.known = news.heads
         self._counts.followed += len(deliveries)
         self._tell(deliveries)
@@ -144,7 +161,7 @@ class Following:
             self.wake.set()
 
     async def _let_pass(self) -> None:
-        while self._passing and self._passing[0].commit <= self.known.commit:
+        while self._may_pass:
             passed = self._passing.popleft()
             audience: tuple[str, ...] = ()
             event, entry = passed.event, CATALOGUE.get(passed.event.type)

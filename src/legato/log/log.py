@@ -267,6 +267,8 @@ class Log:
         """
         draft, outcomes = await self._decide(waiting, self.store.glance)
         if draft.batch.is_empty:
+            if await self.others.is_overtaken():  # what needs no commit is decided on the truth as well
+                return None
             return draft, outcomes, Committed(0, self.others.known)
         known = self.others.known
         turn = await self._timed(draft, lambda: self.store.turn(known, partial(commit_batch, batch=draft.batch)))
@@ -366,7 +368,12 @@ class Log:
     def _tell(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
             event = delivery.event
-            if delivery.entry.acknowledged and event.conversation_id is not None and event.id is not None:
+            if (
+                not delivery.is_remote
+                and delivery.entry.acknowledged
+                and event.conversation_id is not None
+                and event.id is not None
+            ):
                 # A message is about to be receipted by everyone who hears it.
                 self._memory.targets.put((event.conversation_id, event.id), Target(event))
         if deliveries:

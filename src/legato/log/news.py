@@ -12,12 +12,13 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from legato.conversations import Conversation, Mark, apply
+from legato.conversations import Conversation, Mark, Target, apply
 from legato.events import CATALOGUE
 from legato.events.catalogue import Audience, Effect, EventType
 from legato.events.envelope import Event
 from legato.log.memory import Memory
 from legato.log.values import Delivery
+from legato.store import StoredEvent
 from legato.store.conversations import Span, load_conversations, load_spans
 from legato.store.heads import Change, ConversationChanged, News, PersonChanged
 
@@ -30,6 +31,10 @@ class Reading(Protocol):
     def __call__(self, work: Callable[[Connection], T], /) -> Awaitable[T]:
         """The result of ``work``."""
         ...
+
+
+class MisrememberedError(Exception):
+    """An event does not fit the state that memory had of its conversation, which is forgotten now."""
 
 
 async def follow(news: News, memory: Memory, read: Reading) -> list[Delivery]:
@@ -49,7 +54,7 @@ async def follow(news: News, memory: Memory, read: Reading) -> list[Delivery]:
         event, entry = stored.event, CATALOGUE.get(stored.event.type)
         audience = _audience(event, states, spans, memory)
         if entry is not None:  # else a newer node made it, and knows what it means
-            _keep(event, entry, memory)
+            _keep(stored, entry, memory)
             deliveries.append(Delivery(event, entry, stored.commit, audience, is_remote=True))
     for conversation_id, state in states.items():
         kept = memory.states.get(conversation_id)
@@ -108,7 +113,12 @@ def _audience(
         state = states.get(conversation_id) or memory.states.get(conversation_id)
         if state is None:  # `_unknown` has seen it there a moment ago
             raise LookupError(conversation_id)
-        after = states[conversation_id] = apply(state, event)
+        try:
+            after = states[conversation_id] = apply(state, event)
+        except (LookupError, ValueError) as error:  # the log is right: what memory has is not
+            states.pop(conversation_id, None)
+            memory.states.drop(conversation_id)
+            raise MisrememberedError(conversation_id) from error
         audience = after.audience
         if audience is not state.audience:
             audience = (*audience, *(user for user in state.audience if user not in audience))
@@ -116,9 +126,11 @@ def _audience(
     return () if entry is None or entry.audience is Audience.NONE else audience
 
 
-def _keep(event: Event, entry: EventType, memory: Memory) -> None:
-    """What memory has of the event that this one is about."""
-    conversation_id = event.conversation_id or ""
+def _keep(stored: StoredEvent, entry: EventType, memory: Memory) -> None:
+    """What memory has of the event, if it will be receipted, and of the one that it is about."""
+    event, conversation_id = stored.event, stored.event.conversation_id or ""
+    if entry.acknowledged:
+        memory.targets.put((conversation_id, event.id or 0), Target(event, stored.deleted))
     if entry.effect.is_receipt:
         place = (conversation_id, event.body["event_id"])
         target = memory.targets.get(place)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, insert, select, update
 
-from legato.conversations import Conversation, Member, NewMark, without_echo
+from legato.conversations import Conversation, ConversationState, Member, NewMark, without_echo
 from legato.events.envelope import Event, decode_event, encode_event
 from legato.store.endpoints import set_callback
 from legato.store.heads import ConversationChanged, Heads, announce, heads_after, take_commits
@@ -34,6 +34,11 @@ class Head:
     def is_changed(self) -> bool:
         """Whether the row itself differs, beyond its sequence and epoch."""
         return self.after.timestamp is not self.before.timestamp
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the log does not say all that has changed."""
+        return self.after.state is ConversationState.DELETED or self.after.sequence == self.before.sequence
 
 
 @dataclass(slots=True)
@@ -92,7 +97,7 @@ def commit_batch(connection: Connection, held: Heads, *, batch: Batch) -> Commit
     _store_webhooks(connection, batch)
     for work in batch.works:
         work(connection)
-    silent = [key for key, head in batch.heads.items() if head.after.sequence == head.before.sequence]
+    silent = [key for key, head in batch.heads.items() if head.is_silent]
     announce(connection, *map(ConversationChanged, silent))
     return Committed(first, heads_after(connection, held, len(batch.events)))
 

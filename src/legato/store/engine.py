@@ -26,6 +26,14 @@ READERS = 4
 # Pages between checkpoints: at 4,000 (16 MB) a burst of appends is not interrupted by copying the WAL back.
 WAL_AUTOCHECKPOINT = 4000
 BUSY_TIMEOUT_MS = 10_000
+# A database whose machine is gone without a word is noticed within 10 s.
+_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 # So long a node that stands still, or whose machine is gone, in the middle of a transaction holds up all the others.
 _OF_WRITERS = (
     "-c idle_in_transaction_session_timeout=5s -c lock_timeout=15s "
@@ -99,6 +107,8 @@ class Store:
 
     def _glance(self, work: Callable[[Connection], T]) -> T:
         with telling(), self._writing.connect() as connection:
+            if not self.is_sqlite:  # one view, as SQLite gives: a state is read in two statements
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
             return work(connection)
 
     def _view(self, work: Callable[[Connection], T]) -> T:
@@ -128,7 +138,7 @@ def _engine(url: str, *, pool_size: int, read_only: bool = False) -> Engine:
             isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
             pool_pre_ping=read_only,
             hide_parameters=True,
-            connect_args={} if read_only else {"options": _OF_WRITERS},
+            connect_args=_PATIENCE if read_only else {**_PATIENCE, "options": _OF_WRITERS},
         )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)

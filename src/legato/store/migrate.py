@@ -32,6 +32,8 @@ def upgrade(engine: Engine) -> None:
     scripts = ScriptDirectory.from_config(config)
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
+            for limit in ("lock_timeout", "idle_in_transaction_session_timeout"):
+                connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s, %s)", LOCK)
         current = MigrationContext.configure(connection).get_current_revision()
         if current == scripts.get_current_head():

@@ -55,9 +55,11 @@ def read_nodes(connection: Connection) -> list[Node]:
     return [Node(*row) for row in connection.execute(query)]
 
 
-def remove_node(connection: Connection, node: str) -> None:
-    """The node has ended, and has let go of what it had."""
+def remove_node(connection: Connection, node: str, sessions_until: float) -> None:
+    """The node has ended; what it has not let go of is free."""
     connection.execute(delete(nodes).where(nodes.c.id == node))
+    release_leases(connection, node)
+    release_sessions_of(connection, node, sessions_until)
 
 
 def bury(connection: Connection, node: str, sessions_until: float) -> int | None:

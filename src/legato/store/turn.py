@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 
 from legato.events.refusal import Refusal
 from legato.store.files import StorageFull
@@ -17,8 +17,9 @@ from legato.store.heads import Heads, News, lock_heads, read_news
 
 T = TypeVar("T")
 
-# How PostgreSQL ends a connection: 08 (its own), 57P (an operator: shutting down, starting up), 25P03 (idle too long).
-_AWAY: Final = ("08", "57P", "25P03")
+# How PostgreSQL ends a connection: 08 (its own), 57P (an operator: shutting down, starting up), 25P03 (idle too long);
+# and a transaction: 55P03 (a lock was not to be had in time), 40 (another transaction was in the way).
+_AWAY: Final = ("08", "57P", "25P03", "55P03", "40")
 
 
 class StoreUnreachable(Refusal):
@@ -97,11 +98,13 @@ def telling() -> Iterator[None]:
     """Raises StorageFull and StoreUnreachable where that is what an error of the driver's means."""
     try:
         yield
-    except OperationalError as error:
+    except DBAPIError as error:
         name, state = getattr(error.orig, "sqlite_errorname", ""), getattr(error.orig, "sqlstate", "")
         if name == "SQLITE_FULL" or state == "53100":  # disk_full
             raise StorageFull from error
-        if state is None or state.startswith(_AWAY):  # psycopg has no state when nobody has answered
+        # psycopg has no state when nobody has answered.
+        nobody = state is None and isinstance(error, OperationalError | InterfaceError)
+        if nobody or (state is not None and state.startswith(_AWAY)):
             raise StoreUnreachable from error
         raise
     except PendingRollbackError as error:  # the connection ended in a piece of work, which has the first error

@@ -199,9 +199,13 @@ class Listeners:
     def close(self) -> None:
         """Ends every listener, so that a server can stop; there will be no others."""
         self._closed = True
+        self.end_all(STOPPING)
+
+    def end_all(self, why: str) -> None:
+        """Ends every listener."""
         for mine in self._of.values():
             for listener in mine:
-                listener.end(STOPPING)
+                listener.end(why)
 
     def hear(self, told: Sequence[Told]) -> None:
         """What the log's tap was told, in commit order."""

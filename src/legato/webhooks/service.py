@@ -36,11 +36,12 @@ class Webhooks:
         ids: IdSource,
         policy: Policy | None = None,
         steady: Callable[[], float] = time.monotonic,
+        node: str | None = None,
     ) -> None:
-        """``read`` and ``write`` are the log's ``read`` and ``transact``."""
+        """``read`` and ``write`` are the log's ``read`` and ``transact``; ``node`` names this process in leases."""
         self.sender = Sender(outbound, signer, clock, steady)
         self.dispatcher = Dispatcher(
-            node=ids.uuid(), read=read, write=write, sender=self.sender, clock=clock, policy=policy
+            node=node or ids.uuid(), read=read, write=write, sender=self.sender, clock=clock, policy=policy
         )
         self.signals = Signals(read, self.sender, ids)
         self.listeners = Listeners(self.sender, clock, ids)

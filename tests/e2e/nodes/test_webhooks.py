@@ -36,6 +36,22 @@ async def test_an_endpoint_made_at_one_node_hears_what_happens_at_the_other(pair
     assert [each.id for each in receiver.requests() if each.id.startswith("CON-")] == expected
 
 
+async def test_a_node_that_starts_leaves_the_lanes_of_others_alone(pair: Pair, receiver: Receiver) -> None:
+    receiver.behave("slow", seconds=2.0)
+    point_at(pair, receiver)
+    sent = [pair.text(pair.one, "alice", str(number)) for number in range(3)]
+    poll(lambda: receiver.requests(), SECONDS, "the first is being taken")
+    third = pair.nodes.add()
+    pair.nodes.until_known(3)
+    receiver.behave("ok")
+    expected = [f"{pair.cid}_{number}" for number in sent]
+    poll(lambda: {each.id for each in receiver.requests()} >= set(expected), SECONDS, "everything is told")
+    assert [each.id for each in receiver.requests() if each.id.startswith("CON-")] == expected
+    pair.nodes.servers.remove(third)
+    third.stop()
+    pair.nodes.until_known(2)
+
+
 async def test_nobody_is_woken_who_is_connected_at_another_node(pair: Pair, receiver: Receiver) -> None:
     point_at(pair, receiver)
     carol = pair.one.user(pair.application, "carol")

@@ -8,9 +8,12 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
-from legato.conversations import Caller, CreateConversation, LeaveMember
-from legato.events.refusal import Conflict, Refusal
+from legato.bus import Passed
+from legato.conversations import Caller, CreateConversation, DeleteConversation, DeleteEvent, LeaveMember
+from legato.events import Event
+from legato.events.refusal import Conflict, NotFound, Refusal
 from legato.log import Delivery, IdempotencyKey, Log
 from legato.store import Store
 from legato.store.heads import (
@@ -145,6 +148,79 @@ async def test_nothing_is_read_twice_when_nobody_else_writes(desks: list[Desk]) 
     assert two.log.counts.followed == 11
 
 
+async def test_what_needs_no_commit_is_decided_on_what_others_committed_too(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    cid, alice, bob = await one.conversation(), one.person("alice"), one.person("bob")
+    await one.join(cid, alice)
+    await two.post(cid, alice, "text", {"text": "two knows the conversation"})
+    await one.join(cid, bob)
+    await two.post(cid, bob, "text:typing:on", {})  # refused, if two did not know that bob has joined
+    assert {one.event.type for one in two.heard[-1:]} == {"text:typing:on"}
+    assert set(two.heard[-1].audience) == {alice.id, bob.id}
+
+
+async def test_receipts_read_together_with_their_message_stand(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    cid, alice, bob = await one.conversation(), one.person("alice"), one.person("bob")
+    for person in (alice, bob):
+        await one.join(cid, person)
+    text = (await one.post(cid, alice, "text", {"text": "x"})).events[0]
+    await one.post(cid, bob, "text:delivered", {"event_id": text.id})
+    await two.log.others.follow()
+    again = await two.post(cid, bob, "text:delivered", {"event_id": text.id})
+    assert not again.events
+    assert (await two.post(cid, bob, "text:seen", {"event_id": text.id})).events
+    await one.log.submit(DeleteEvent(conversation_id=cid, by=Caller(APPLICATION), event_id=text.id or 0))
+    await two.log.others.follow()
+    assert not (
+        await two.log.submit(DeleteEvent(conversation_id=cid, by=Caller(APPLICATION), event_id=text.id or 0))
+    ).events
+
+
+async def test_a_signal_that_is_ahead_of_a_database_that_is_away_holds_nothing_up(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    cid = await one.conversation()
+    event = Event(type="text:typing:on", application_id=APPLICATION, timestamp="now", conversation_id=cid, body={})
+    two.log.others._hear(Passed(two.log.head + 1, event, to_members=True))
+    two.log.others._told = 0  # as a reading that failed leaves it
+    assert not two.log.others.is_due
+    alice = one.person("alice")
+    await one.join(cid, alice)
+    await two.log.others.follow()
+    await two.log.transact(lambda _connection: None)
+    assert [delivery.event.type for delivery in two.heard] == ["member:joined", "text:typing:on"]
+
+
+async def test_a_state_that_does_not_fit_its_log_is_read_again(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    cid, alice = await one.conversation(), one.person("alice")
+    member = await one.join(cid, alice)
+    await two.log.conversation(cid, APPLICATION)
+    states = two.log._memory.states
+    torn = states.get(cid)
+    assert torn is not None
+    states.put(cid, replace(torn, members={}, audience=()))
+    await one.log.submit(LeaveMember(conversation_id=cid, by=Caller(APPLICATION, alice), member_id=member.id))
+    await two.log.others.follow()
+    assert stored(two.heard[-1]) == stored(one.heard[-1])
+    assert (await two.log.conversation(cid, APPLICATION)).sequence == 2
+
+
+async def test_a_conversation_deleted_with_its_last_event_is_gone_everywhere(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    cid, alice = await one.conversation(), one.person("alice")
+    await one.join(cid, alice)
+    await two.log.conversation(cid, APPLICATION)
+    both = (
+        one.post(cid, alice, "text", {"text": "the last"}),
+        one.log.submit(DeleteConversation(conversation_id=cid, by=Caller(APPLICATION))),
+    )
+    await asyncio.gather(*both)
+    await two.log.others.follow()
+    with pytest.raises(NotFound):
+        await two.log.conversation(cid, APPLICATION)
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_all_nodes_tell_the_same_in_the_same_order(desks: list[Desk], seed: int) -> None:
     chance = random.Random(seed)
@@ -182,7 +258,7 @@ async def test_all_nodes_tell_the_same_in_the_same_order(desks: list[Desk], seed
     told = [[stored(one) for one in desk.heard if one.commit is not None] for desk in desks]
     assert [place[0] for place in told[0]] == list(range(1, len(told[0]) + 1))
     assert told[0] == told[1] == told[2]
-    assert sum(desk.log.counts.decided_again for desk in desks) > 10
+    assert sum(desk.log.counts.decided_again for desk in desks) > 3
     for cid in cids:
         states = [await desk.log.conversation(cid, APPLICATION) for desk in desks]
         assert states[0] == states[1] == states[2]
