@@ -132,6 +132,7 @@ def failover() -> dict[str, Run]:
     with pair(ROOMS) as made, Fleet("legato", made.one, made.plan(ROOMS, 1, away=True), made.two) as fleet:
         fleet.connect(AT_ONCE, DEADLINE_S)
         fleet.append(1, hear=True)  # everyone has heard something, and so has an offset
+        fleet.quiet(1)
         killed = time.monotonic()
         made.two.kill()
         fleet.drop()

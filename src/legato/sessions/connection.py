@@ -115,7 +115,7 @@ class Connection(Socket):
             self._house.registry.attach(session, after)
             self.reschedule()
         else:  # one thing too many for a client that does not read; its session waits for it
-            self._house.registry.give_back_released([session.id])
+            self._house.registry.give_back_released({session.id: after})
 
     def refused(self, code: str, detail: str) -> None:
         """The login failed: one error event, and time to leave."""

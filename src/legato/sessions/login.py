@@ -76,6 +76,7 @@ class _Arrival:
     terminations: int  # the registry's, before the token was found to be good
     session_id: str  # to resume; empty for a new session
     is_new: bool
+    fresh_id: str = ""  # of the new session, from the first try on
 
 
 class Desk:
@@ -204,18 +205,22 @@ class Desk:
                     log.exception("a login could not be answered")
                     arrival.connection.cut("the login could not be answered")
 
-    async def _admit(self, batch: list[_Arrival], released: list[str]) -> list[StoredSession | Denial]:
+    async def _admit(
+        self, batch: list[_Arrival], released: dict[str, int | None], *, again: bool = False
+    ) -> list[StoredSession | Denial]:
         now = self._clock.now()
         admissions = [Admission(arrival.session_id, self._fresh(arrival, now)) for arrival in batch]
 
         def write(database: Database) -> list[StoredSession | Denial]:
             release_sessions(database, released, now + self._resumable, self._node)
+            if again:  # the first try may have come through, and only its answer was lost
+                end_sessions(database, [admission.fresh.id for admission in admissions])
             return admit_sessions(database, admissions, max_per_user=self._max_per_user)
 
         return await self._log.transact(write) if batch or released else []
 
     async def _admit_apart(
-        self, batch: list[_Arrival], released: list[str]
+        self, batch: list[_Arrival], released: dict[str, int | None]
     ) -> Sequence[StoredSession | Denial | BaseException]:
         """The same again, and what cannot be written down fails alone: the log gives each a savepoint in one commit.
 
@@ -231,14 +236,15 @@ class Desk:
         return await asyncio.gather(*map(self._admit_one, batch), return_exceptions=True)
 
     async def _admit_one(self, arrival: _Arrival) -> StoredSession | Denial:
-        (outcome,) = await self._admit([arrival], [])
+        (outcome,) = await self._admit([arrival], {}, again=True)
         return outcome
 
     def _fresh(self, arrival: _Arrival, now: float) -> StoredSession:
         handshake = arrival.handshake
         user = arrival.principal.user
+        arrival.fresh_id = arrival.fresh_id or f"SES-{self._ids.uuid()}"
         return StoredSession(
-            id=f"SES-{self._ids.uuid()}",
+            id=arrival.fresh_id,
             application_id=arrival.principal.application_id,
             user_id=user.id if user else "",
             dialect=Dialect.CHAT if handshake.is_chat else Dialect.CLASSIC,
@@ -255,7 +261,7 @@ class Desk:
                 code, detail = _DENIED[outcome]
                 self._refuse(connection, _code(code, arrival.handshake), detail)
         elif not connection.is_logging_in:
-            self._registry.give_back_released([outcome.id])
+            self._registry.give_back_released({outcome.id: outcome.answered})
         elif self._is_stale(arrival):
             # Somebody's sessions were ended meanwhile; if they were this user's, the token says so when asked again.
             again = self._authenticate(connection, arrival.handshake, outcome.id, arrival)
@@ -289,6 +295,8 @@ class Desk:
             after = connection.after
             if after is None:
                 after = self._registry.answered(stored.id)
+            if after is None:
+                after = stored.answered
         body = {
             "id": stored.id,
             "user_id": stored.user_id,

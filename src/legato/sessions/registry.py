@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from legato.auth import Principal
 from legato.events import Effect
@@ -17,9 +16,6 @@ from legato.store.heads import SessionRefreshed, announce
 from legato.store.sessions import end_session, end_sessions_of_application, end_sessions_of_user
 
 log = logging.getLogger(__name__)
-
-# How far sessions without recovery had come is remembered for so many that went; their clients name no offset.
-MAX_REMEMBERED: Final = 10_000
 
 
 class Registry:
@@ -34,8 +30,7 @@ class Registry:
         self._sessions: dict[str, Session] = {}
         self._live: dict[str, tuple[Session, ...]] = {}  # by user
         self._behind: dict[str, tuple[Session, ...]] = {}  # by user: those that catch up
-        self._gone: dict[str, int] = {}  # session id: how far it had come
-        self._released: dict[str, None] = {}  # an ordered set
+        self._released: dict[str, int | None] = {}  # session id: how far its client had come, if that is known
         self.on_released: Callable[[], None] = lambda: None
         self.resumed_from_memory = 0  # sessions, since the start
         self.resumed_from_log = 0
@@ -155,7 +150,6 @@ class Registry:
             self.detach(earlier)
             earlier.connection.close("another connection took its session")
         self._released.pop(session.id, None)
-        self._gone.pop(session.id, None)
         self._sessions[session.id] = session
         _add(self._behind, session)
         if after is None:
@@ -170,27 +164,24 @@ class Registry:
             self._catch_up.begin(session, after)
 
     def answered(self, session_id: str) -> int | None:
-        """Up to which commit the session's client is known to have received everything; None: nothing is known."""
+        """Up to which commit a connected session's client has received everything; None: nobody is connected here."""
         session = self._sessions.get(session_id)
-        return self._gone.get(session_id) if session is None else session.answered
+        return None if session is None else session.answered
 
     def detach(self, session: Session) -> None:
         """The session's connection is gone; the session itself can be resumed for a while."""
         if self._forget(session):
-            self._gone[session.id] = session.answered
-            while len(self._gone) > MAX_REMEMBERED:
-                del self._gone[next(iter(self._gone))]
-            self._released[session.id] = None
+            self._released[session.id] = session.answered
             self.on_released()
 
-    def take_released(self) -> list[str]:
-        """The sessions that lost their connection since this was last asked."""
+    def take_released(self) -> dict[str, int | None]:
+        """The sessions that lost their connection since this was last asked, and how far their clients had come."""
         released, self._released = self._released, {}
-        return list(released)
+        return released
 
-    def give_back_released(self, ids: Iterable[str]) -> None:
+    def give_back_released(self, released: Mapping[str, int | None]) -> None:
         """These are still to be written down as released, unless somebody has come back to them."""
-        self._released |= dict.fromkeys(one for one in ids if one not in self._sessions)
+        self._released |= {one: answered for one, answered in released.items() if one not in self._sessions}
         if self._released:
             self.on_released()
 
@@ -278,7 +269,6 @@ class Registry:
     def end(self, session: Session) -> None:
         """The session's row is gone: nobody can resume it, and nobody who has resumed it meanwhile can go on."""
         self._forget(session)
-        self._gone.pop(session.id, None)
         successor = self._sessions.get(session.id)
         if successor is not None:
             self._terminate([successor], "logged out")

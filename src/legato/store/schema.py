@@ -125,6 +125,7 @@ sessions = Table(
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double),  # set while nobody is connected: until when it can be resumed
     Column("node", String),  # where somebody is connected
+    Column("answered", BigInteger),  # the commit up to which a client that is away has received everything, if known
     Index(None, "user_id"),
     Index(None, "application_id"),
     Index(None, "expires_at"),

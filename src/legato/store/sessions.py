@@ -1,13 +1,15 @@
 """Sessions as rows: what lasts of a client while it is away, and over a restart of the server.
 
 A row is made before the client is told of its session, and holds what only the first handshake says. ``expires_at`` is
-set while nobody is connected, ``node`` while somebody is. Every function here runs in the writer, a batch at a time.
+set while nobody is connected, and so is ``answered``, the commit up to which its client is known to have received
+everything, where that is known; ``node`` is set while somebody is. Every function here runs in the writer, a batch at
+a time.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
@@ -28,6 +30,7 @@ class StoredSession(msgspec.Struct, frozen=True):
     created_at: float
     expires_at: float | None = None
     node: str | None = None
+    answered: int | None = None
 
 
 class Admission(msgspec.Struct, frozen=True):
@@ -102,13 +105,19 @@ def _note_where(
     announce(connection, *(SessionsMoved(ids, node) for node, ids in moved.items()))
 
 
-def release_sessions(connection: Connection, ids: Sequence[str], expires_at: float, node: str) -> None:
+def release_sessions(connection: Connection, released: Mapping[str, int | None], expires_at: float, node: str) -> None:
     """Nobody is connected to these at ``node`` any more: they can be resumed until ``expires_at``.
+
+    Each with the commit up to which its client has received everything, if that is known.
 
     One that somebody has connected to at another node stays as it is.
     """
-    if ids:
-        connection.execute(_RELEASED, [{"b_id": one, "b_expires_at": expires_at, "b_node": node} for one in ids])
+    if released:
+        rows = [
+            {"b_id": one, "b_answered": answered, "b_expires_at": expires_at, "b_node": node}
+            for one, answered in released.items()
+        ]
+        connection.execute(_RELEASED, rows)
 
 
 def release_lost_sessions(connection: Connection, expires_at: float) -> None:
@@ -203,10 +212,12 @@ def _give_up_oldest(connection: Connection, user_id: str, kept: Collection[str])
 
 
 _CONNECTED = (
-    update(sessions).where(sessions.c.id == bindparam("b_id")).values(expires_at=None, node=bindparam("b_node"))
+    update(sessions)
+    .where(sessions.c.id == bindparam("b_id"))
+    .values(expires_at=None, answered=None, node=bindparam("b_node"))
 )
 _RELEASED = (
     update(sessions)
     .where(sessions.c.id == bindparam("b_id"), sessions.c.node == bindparam("b_node"))
-    .values(expires_at=bindparam("b_expires_at"), node=None)
+    .values(expires_at=bindparam("b_expires_at"), answered=bindparam("b_answered"), node=None)
 )

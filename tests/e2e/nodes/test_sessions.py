@@ -123,3 +123,17 @@ async def test_how_an_application_wants_its_texts_is_known_everywhere(pair: Pair
             return
         await asyncio.sleep(0.05)
     raise AssertionError("it is still rendered as a text")
+
+
+async def test_a_page_that_was_loaded_anew_hears_at_another_node_what_it_has_not_answered_for(pair: Pair) -> None:
+    before = await pair.session("bob", pair.one)
+    sent = [pair.text(pair.one, "alice", "perhaps unread")]
+    await before.until(lambda: before.stored(pair.cid) == sent, "it")
+    await before.drop()
+    sent.append(pair.text(pair.two, "alice", "while away"))
+    bob = Session(pair.two.url, pair.application.token("bob"))  # it knows its session, and of no offset
+    bob.id = before.id
+    pair.sessions.append(bob)
+    await bob.login()
+    sent.append(pair.text(pair.one, "alice", "back again"))
+    await bob.until(lambda: bob.stored(pair.cid) == sent, "all of it")

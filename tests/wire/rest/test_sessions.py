@@ -63,7 +63,7 @@ async def test_a_session_that_waits_for_its_client_waits_as_long_again_when_it_i
     for prefix, as_ in zip(PREFIXES, ("alice", None) * 3, strict=True):
         stored.clock.seconds += 600
         soon = stored.clock.now() + 60
-        await stored.log.transact(lambda c, soon=soon: release_sessions(c, [session], soon, NODE))
+        await stored.log.transact(lambda c, soon=soon: release_sessions(c, {session: None}, soon, NODE))
         answer = await stored.call("POST", f"/{prefix}/sessions/{session}/touch", as_=as_)
         assert (answer.status, answer.body) == (200, {})
         assert await expires_at() == stored.clock.now() + 900

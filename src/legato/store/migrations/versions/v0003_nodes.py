@@ -48,5 +48,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_bus_messages_created_at"), "bus_messages", ["created_at"])
     op.add_column("sessions", sa.Column("node", sa.String(), nullable=True))
+    op.add_column("sessions", sa.Column("answered", sa.BigInteger(), nullable=True))
     if op.get_bind().dialect.name == "postgresql":
         op.create_index("ix_events_commit_no", "events", ["commit_no"])
