@@ -32,7 +32,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def build(repository: Path, to: Path, builder: str = "html") -> subprocess.CompletedProcess[str]:
     """What ``make docs`` does with the documents of ``repository``. What was read once is not read again."""
-    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going", "--builder", builder]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "--quiet",
+        "--fail-on-warning",
+        "--keep-going",
+        "--no-color",
+        "--builder",
+        builder,
+    ]
     read = repository.with_suffix(".doctrees")
     return subprocess.run(
         [*command, "-c", str(ROOT / "docs" / "site"), "-d", str(read), str(repository), str(to)],
