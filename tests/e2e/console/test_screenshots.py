@@ -102,7 +102,7 @@ async def refused(console: Console) -> None:
     await page.locator("#held").get_by_role("button", name="Resume").click()
     await expect(row.locator(".way.delivered")).to_be_visible()
     # The log follows what comes: everything has to have come before the row is brought into sight.
-    await console.tick("alice", "Bring your own stand.", "Seen")
+    await console.tick("alice", "Bring your own stand.", "Delivered")
     await expect(page.locator(".way.waiting, .way.retrying")).to_have_count(0)
     await row.locator(".event").click()
     await row.locator(".attempts > li").first.locator("summary").click()
