@@ -6,16 +6,21 @@ from collections.abc import Callable
 from typing import Protocol
 
 from legato.bus.messages import Message
+from legato.store import Notice
 
 
 class Bus(Protocol):
     """Tells all nodes of an installation something, at most once, in the order of each sender, or not at all."""
 
     kind: str  # for people and metrics
-    notice: tuple[str, str] | None  # PostgreSQL's own way to say ``Advanced`` (``legato.store.heads.take_commits``)
     sent: int  # messages, since the start
     received: int
     dropped: int  # because too many waited
+
+    @property
+    def notice(self) -> Notice | None:
+        """How a commit says itself what it has committed; None: it is said after it."""
+        ...
 
     @property
     def is_connected(self) -> bool:
@@ -42,7 +47,7 @@ class LocalBus:
     """Nobody is there to be told."""
 
     kind = "local"
-    notice: tuple[str, str] | None = None
+    notice: Notice | None = None
     sent = received = dropped = 0
     is_connected = True
 

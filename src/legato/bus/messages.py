@@ -3,6 +3,7 @@
 ::
 
     7c1f…-a2 h 4711                        the log is at commit 4711; without a number: something has changed
+    7c1f…-a2 e 4711 12 [{"id":…},…]        these events came after commit 4711 and change 12, in this order
     7c1f…-a2 s {"commit":4711,"event":…}   a signal passes, after commit 4711
 
 The first word is the node that says it, so that it does not listen to itself.
@@ -10,13 +11,16 @@ The first word is the node that says it, so that it does not listen to itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from legato.events.envelope import Event
+from legato.events.envelope import Event, encode_event
+from legato.store.heads import Heads
 
 _ADVANCED: Final = "h"
+_APPENDED: Final = "e"
 _PASSED: Final = "s"
 
 
@@ -24,6 +28,18 @@ class Advanced(msgspec.Struct, frozen=True):
     """There is something new to read in the log, up to ``commit`` at least; 0: it is not known how far."""
 
     commit: int = 0
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """All that was committed since the log was at ``after``: who was there need not read it."""
+
+    after: Heads
+    events: tuple[Event, ...]
+
+    @property
+    def commit(self) -> int:
+        """The number of the last event."""
+        return self.after.commit + len(self.events)
 
 
 class Passed(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -38,21 +54,29 @@ class Passed(msgspec.Struct, frozen=True, omit_defaults=True):
     session_id: str | None = None
 
 
-Message = Advanced | Passed
+Message = Advanced | Appended | Passed
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Passed).decode
+_decode_events = msgspec.json.Decoder(tuple[Event, ...]).decode
 
 
-def beginning(node: str) -> str:
-    """How a node says that the log has advanced, less the number."""
-    return f"{node} {_ADVANCED} "
+def advanced(node: str, commit: int) -> str:
+    """How a node says ``Advanced``."""
+    return f"{node} {_ADVANCED} {commit or ''}"
+
+
+def appended(node: str, after: Heads, payloads: Sequence[bytes]) -> str:
+    """How a node says ``Appended``, with the events as they are stored."""
+    return f"{node} {_APPENDED} {after.commit} {after.change} [{b','.join(payloads).decode()}]"
 
 
 def written(node: str, message: Message) -> str:
     """The message as text."""
     if isinstance(message, Advanced):
-        return beginning(node) + (str(message.commit) if message.commit else "")
+        return advanced(node, message.commit)
+    if isinstance(message, Appended):
+        return appended(node, message.after, [encode_event(event) for event in message.events])
     return f"{node} {_PASSED} {_encode(message).decode()}"
 
 
@@ -64,6 +88,9 @@ def read(node: str, text: str) -> Message | None:
     kind, _, content = rest.partition(" ")
     if kind == _ADVANCED:
         return Advanced(int(content or 0))
+    if kind == _APPENDED:
+        commit, change, payloads = content.split(" ", 2)
+        return Appended(Heads(int(commit), int(change)), _decode_events(payloads))
     if kind == _PASSED:
         return _decode(content)
     raise ValueError(f"no node says {kind[:20]!r}")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 5
 # A server that went without a word is noticed after two of these.
 PING_SECONDS: Final = 3
+# A server takes 1 MB unless it is told otherwise.
+MAX_SAID: Final = 500_000
 
 
 class MissingNatsError(Exception):
@@ -26,6 +28,7 @@ class NatsBus(ConnectedBus):
     """Core NATS, nothing kept: one subject for all nodes of an installation. Raises MissingNatsError."""
 
     kind = "nats"
+    longest = MAX_SAID
 
     def __init__(self, url: str, node: str, installation: str) -> None:
         """``installation`` keeps those apart that share a server."""

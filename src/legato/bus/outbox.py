@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from legato.bus.messages import Advanced, Message, read, written
+from legato.bus.messages import Advanced, Appended, Message, read, written
+from legato.store import Notice
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,8 @@ class ConnectedBus(ABC):
     """A bus with a connection that may be lost. What differs is ``_converse``."""
 
     kind = ""
-    notice: tuple[str, str] | None = None
+    notice: Notice | None = None
+    longest = 0  # bytes of a commit that are said; of a longer one it is said that it is there
 
     def __init__(self, node: str) -> None:
         self.node = node
@@ -82,7 +84,13 @@ class ConnectedBus(ABC):
         heads = [place for place, message in enumerate(batch) if isinstance(message, Advanced)]
         stale = set(heads[:-1])
         self.sent += len(batch) - len(stale)
-        return [written(self.node, message) for place, message in enumerate(batch) if place not in stale]
+        return [self._written(message) for place, message in enumerate(batch) if place not in stale]
+
+    def _written(self, message: Message) -> str:
+        text = written(self.node, message)
+        if isinstance(message, Appended) and len(text.encode()) > self.longest:
+            return written(self.node, Advanced(message.commit))
+        return text
 
     async def _run(self) -> None:
         patience = FIRST_RETRY_SECONDS

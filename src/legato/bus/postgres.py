@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from typing import Any, Final
 
 from psycopg import AsyncConnection
 from sqlalchemy import make_url
 
-from legato.bus.messages import beginning
+from legato.bus.messages import advanced, appended
 from legato.bus.outbox import ConnectedBus
+from legato.store.heads import Heads
 
 CHANNEL: Final = "legato"
 # PostgreSQL's documentation, NOTIFY: shorter than 8000 bytes. What is longer is a row, and its id is said.
@@ -26,11 +28,19 @@ class PostgresBus(ConnectedBus):
     """Two connections: one listens, one speaks. Commits speak for themselves (``notice``)."""
 
     kind = "postgresql"
+    longest = MAX_NOTICE
 
     def __init__(self, url: str, node: str) -> None:
         super().__init__(node)
-        self.notice = (CHANNEL, beginning(node))
         self._address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def notice(self, after: Heads, payloads: Sequence[bytes]) -> tuple[str, str]:
+        """The events themselves if they fit; in the writer's thread."""
+        if sum(map(len, payloads)) < MAX_NOTICE:
+            text = appended(self.node, after, payloads)
+            if len(text.encode()) <= MAX_NOTICE:
+                return CHANNEL, text
+        return CHANNEL, advanced(self.node, after.commit + len(payloads))
 
     async def _converse(self) -> None:
         async with await self._connect() as listening, await self._connect() as speaking:

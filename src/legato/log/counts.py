@@ -20,6 +20,7 @@ class Counts:
     refused: int = 0  # commands that were decided against
     turned_away: int = 0  # requests that found the queue full
     followed: int = 0  # events that other nodes had appended
+    looked: int = 0  # times that the database was read for them, because the bus had not said it all
     decided_again: int = 0  # batches that another node had overtaken
     commit_seconds: float = 0.0
     # How many commits took up to each bound and longer than the one before; the last, longer than all.

@@ -7,19 +7,21 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from legato.bus import Advanced, Bus, Message, Passed
+from legato.bus import Advanced, Appended, Bus, Message, Passed
 from legato.events import CATALOGUE
 from legato.log.counts import Counts
 from legato.log.memory import Memory
 from legato.log.news import MisrememberedError, Reading, audience_now, follow
 from legato.log.values import Delivery
-from legato.store import Store
+from legato.store import Committed, Store, StoredEvent
 from legato.store.heads import Change, Heads, News, read_heads, read_news
 
 log = logging.getLogger(__name__)
 
 # Signals of other nodes that wait for what came before them to be read.
 MAX_PASSING = 1_000
+# Commits that others told of and that wait to be taken in. What gives way is read.
+MAX_SAID = 1_000
 # Readings that somebody waits for, each of at most NEWS events: who is further behind is answered as far as it goes.
 MAX_READINGS = 10
 
@@ -46,6 +48,7 @@ class Following:
         self._tell = tell
         self._told = 0  # the greatest commit that others say there is
         self._is_asked = False  # to look, whatever others say
+        self._said: deque[Appended] = deque(maxlen=MAX_SAID)
         self._passing: deque[Passed] = deque(maxlen=MAX_PASSING)
         self._waiting: list[asyncio.Future[None]] = []  # for the next reading; one for each request
 
@@ -98,11 +101,27 @@ class Following:
         """Whether that much is known here."""
         return self.known.commit >= heads.commit and self.known.change >= heads.change
 
+    async def take_in_what_was_said(self) -> None:
+        """Takes in what other nodes said that they have committed, as far as it goes on from what is known here."""
+        known, events = self.known, list[StoredEvent]()
+        while self._said:
+            said = self._said[0]
+            if said.commit > known.commit:
+                if said.after != known:
+                    break  # something is missing between, and is read
+                events += (StoredEvent(event, number) for number, event in enumerate(said.events, known.commit + 1))
+                known = Heads(said.commit, known.change)
+            self._said.popleft()
+        if events:
+            await self.take_in(News(known, events, []), self._store.glance)
+
     async def catch_up(self) -> None:
-        """Reads what other nodes have committed and tells it, then the signals that follow it."""
+        """Finds what other nodes have committed and tells it, then the signals that follow it."""
         try:
+            await self.take_in_what_was_said()
             if self._is_behind:
                 self._is_asked = False
+                self._counts.looked += 1
                 news = await self._store.glance(lambda connection: read_news(connection, self.known))
                 await self.take_in(news, self._store.glance)
                 self._is_asked |= not news.is_all
@@ -138,23 +157,26 @@ class Following:
             if not one.done():
                 one.set_result(None)
 
-    def tell_others(self, deliveries: Sequence[Delivery], before: Heads, *, is_told: bool) -> None:
-        """What was committed here, or passes; ``is_told``: the commit has said itself how far the log is."""
+    def tell_others(self, deliveries: Sequence[Delivery], committed: Committed, *, is_told: bool) -> None:
+        """What was committed here, or passes; ``is_told``: the commit has said itself what its events are."""
         if not self.has_others:
             return
-        if self.known.change > before.change:
+        held, heads = committed
+        if heads.change > held.change:
             self._bus.publish(Advanced())
-        elif self.known.commit > before.commit and not is_told:
-            self._bus.publish(Advanced(self.known.commit))
+        elif heads.commit > held.commit and not is_told:
+            self._bus.publish(Appended(held, tuple(one.event for one in deliveries if one.commit is not None)))
         for one in deliveries:
             if one.commit is None:
-                self._bus.publish(Passed(self.known.commit, one.event, bool(one.audience), one.session_id))
+                self._bus.publish(Passed(heads.commit, one.event, bool(one.audience), one.session_id))
 
     def _hear(self, message: Message) -> None:
         """What another node says."""
         self._told = max(self._told, message.commit)
         if isinstance(message, Passed):
             self._passing.append(message)
+        elif isinstance(message, Appended):
+            self._said.append(message)
         elif message.commit == 0:
             self._is_asked = True
         if self.is_due:

@@ -234,7 +234,6 @@ class Log:
 
     async def _commit(self, waiting: list[_Waiting]) -> None:
         for _ in range(MAX_TURNS):
-            before = self.others.known
             try:
                 done = await self._take_turn(waiting)
             except StaleStateError:  # rows have changed that nobody announced
@@ -251,8 +250,8 @@ class Log:
             self.others.known = committed.heads
             self._publish(draft, waiting)
             self._answer(waiting, outcomes)
-            self._tell(deliveries := list(draft.deliveries(committed.first)))
-            self.others.tell_others(deliveries, before, is_told=draft.batch.notice is not None)
+            self._tell(deliveries := list(draft.deliveries(committed.held.commit + 1)))
+            self.others.tell_others(deliveries, committed, is_told=draft.batch.notice is not None)
             return
         else:
             raise Overloaded("Other nodes are ahead of this one: try again in a moment.")
@@ -265,11 +264,12 @@ class Log:
         """Decides and commits, on what other nodes have committed meanwhile if they have; None: there is too much of it
         to read while they wait, and this node has to take another turn when it has caught up.
         """
+        await self._follow_what_was_said()
         draft, outcomes = await self._decide(waiting, self.store.glance)
         if draft.batch.is_empty:
             if await self.others.is_overtaken():  # what needs no commit is decided on the truth as well
                 return None
-            return draft, outcomes, Committed(0, self.others.known)
+            return draft, outcomes, Committed(self.others.known, self.others.known)
         known = self.others.known
         turn = await self._timed(draft, lambda: self.store.turn(known, partial(commit_batch, batch=draft.batch)))
         if not isinstance(turn, Behind):
@@ -289,6 +289,13 @@ class Log:
         finally:
             self._committing = False
             await turn.abandon()
+
+    async def _follow_what_was_said(self) -> None:
+        self._committing = True
+        try:
+            await self.others.take_in_what_was_said()
+        finally:
+            self._committing = False
 
     async def _decide(self, waiting: list[_Waiting], look: Reading) -> tuple[Draft, list[Receipt | Exception | None]]:
         requests = [(one.command, one.key) for one in waiting if one.command is not None]

@@ -160,6 +160,11 @@ class _Figures(Collector):
             "legato_events_followed", "Events that other servers appended and this one passed on.", counts.followed
         )
         yield CounterMetricFamily(
+            "legato_log_readings",
+            "Times that what other servers appended had to be read, because the bus had not said all of it.",
+            counts.looked,
+        )
+        yield CounterMetricFamily(
             "legato_batches_decided_again",
             "Batches that were decided once more because another server had written meanwhile.",
             counts.decided_again,

@@ -2,6 +2,7 @@
 
 from legato.store.batch import Batch, Committed, Head, StaleStateError, commit_batch
 from legato.store.engine import Store
+from legato.store.heads import Notice
 from legato.store.rows import StoredEvent
 from legato.store.turn import Behind, StoreUnreachable
 
@@ -10,6 +11,7 @@ __all__ = [
     "Behind",
     "Committed",
     "Head",
+    "Notice",
     "StaleStateError",
     "Store",
     "StoreUnreachable",

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, case, insert, select, update
 from legato.conversations import Conversation, ConversationState, Member, NewMark, without_echo
 from legato.events.envelope import Event, decode_event, encode_event
 from legato.store.endpoints import set_callback
-from legato.store.heads import ConversationChanged, Heads, announce, heads_after, take_commits
+from legato.store.heads import ConversationChanged, Heads, Notice, announce, heads_after, take_commits
 from legato.store.idempotency import NewAnswer, keep_answers
 from legato.store.lanes import Step, append_to_streams, move_lanes
 from legato.store.rows import conversation_row, event_row, member_row
@@ -56,7 +56,7 @@ class Batch:
     echoes: list[tuple[str, Collection[int]]] = field(default_factory=list)  # of this conversation, these events
     answers: list[NewAnswer] = field(default_factory=list)
     works: list[Callable[[Connection], None]] = field(default_factory=list)
-    notice: tuple[str, str] | None = None  # for the other nodes (``take_commits``)
+    notice: Notice | None = None  # for the other nodes
 
     @property
     def is_empty(self) -> bool:
@@ -65,9 +65,9 @@ class Batch:
 
 
 class Committed(NamedTuple):
-    """The commit number of a batch's first event (the others follow by one), and where the database was after it."""
+    """Where the database was before a batch, whose events have the commit numbers from there on, and after it."""
 
-    first: int
+    held: Heads
     heads: Heads
 
 
@@ -76,10 +76,12 @@ def commit_batch(connection: Connection, held: Heads, *, batch: Batch) -> Commit
 
     Raises StaleStateError when a conversation is not where the batch was decided.
     """
-    first = take_commits(connection, held, len(batch.events), batch.notice) if batch.events else 0
+    first = held.commit + 1
+    rows = [event_row(event, first + place, batch.now) for place, event in enumerate(batch.events)]
+    if rows:
+        take_commits(connection, held, [row["payload"] for row in rows], batch.notice)
     _store_heads(connection, batch, first)
-    if batch.events:
-        rows = [event_row(event, first + place, batch.now) for place, event in enumerate(batch.events)]
+    if rows:
         connection.execute(_INSERT_EVENT, rows)
     if batch.new_members:
         connection.execute(insert(members), [member_row(*pair) for pair in batch.new_members.values()])
@@ -99,7 +101,7 @@ def commit_batch(connection: Connection, held: Heads, *, batch: Batch) -> Commit
         work(connection)
     silent = [key for key, head in batch.heads.items() if head.is_silent]
     announce(connection, *map(ConversationChanged, silent))
-    return Committed(first, heads_after(connection, held, len(batch.events)))
+    return Committed(held, heads_after(connection, held, len(batch.events)))
 
 
 def _store_heads(connection: Connection, batch: Batch, first: int) -> None:

@@ -16,7 +16,8 @@ Events have commit numbers. What changes without one (a user, an application, wh
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -99,6 +100,15 @@ Change = (
     | SessionRefreshed
 )
 
+
+class Notice(Protocol):
+    """How other nodes are told what a commit holds."""
+
+    def __call__(self, after: Heads, payloads: Sequence[bytes], /) -> tuple[str, str]:
+        """A channel of PostgreSQL's and what is said on it: these events, encoded, came after that."""
+        ...
+
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Change).decode
 
@@ -131,19 +141,17 @@ def last_commit(connection: Connection) -> int:
     return read_heads(connection).commit
 
 
-def take_commits(connection: Connection, held: Heads, count: int, notice: tuple[str, str] | None) -> int:
-    """Takes ``count`` commit numbers for whoever has locked the row; the first of them.
+def take_commits(connection: Connection, held: Heads, payloads: Sequence[bytes], notice: Notice | None) -> None:
+    """Takes the commit numbers after ``held`` for these events, for whoever has locked the row.
 
-    ``notice`` is what PostgreSQL tells the other nodes at the commit: a channel and the beginning of what is said on
-    it, which the number of the last event follows.
+    ``notice`` says what PostgreSQL tells the other nodes at the commit.
     """
-    last = held.commit + count
+    last = held.commit + len(payloads)
     if notice is None or connection.dialect.name != "postgresql":
         connection.execute(_MOVE, {"b_commit": last})
     else:
-        channel, text = notice
-        connection.exec_driver_sql(_MOVE_AND_TELL, {"commit": last, "channel": channel, "text": f"{text}{last}"})
-    return held.commit + 1
+        channel, text = notice(held, payloads)
+        connection.exec_driver_sql(_MOVE_AND_TELL, {"commit": last, "channel": channel, "text": text})
 
 
 def announce(connection: Connection, *told: Change) -> None:

@@ -12,12 +12,15 @@ import psycopg
 import pytest
 from tests.conftest import missing
 
-from legato.bus import Advanced, LocalBus, Message, Passed, PostgresBus
-from legato.bus.messages import beginning, read, written
+from legato.bus import Advanced, Appended, LocalBus, Message, Passed, PostgresBus
+from legato.bus.messages import advanced, appended, read, written
 from legato.bus.nats import NatsBus
 from legato.bus.outbox import MAX_WAITING, ConnectedBus
+from legato.bus.postgres import CHANNEL, MAX_NOTICE
 from legato.events import Event
+from legato.events.envelope import encode_event
 from legato.store import Store
+from legato.store.heads import Heads
 from legato.testing.nats import NatsServer
 from legato.testing.postgres import Cluster, MissingPeerError
 
@@ -175,7 +178,14 @@ async def test_a_node_that_is_alone_tells_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [Advanced(), Advanced(4711), signal("text"), Passed(1, signal("x").event, session_id="SES-1")]
+    "message",
+    [
+        Advanced(),
+        Advanced(4711),
+        Appended(Heads(4711, 12), (signal("text").event, signal("x").event)),
+        signal("text"),
+        Passed(1, signal("x").event, session_id="SES-1"),
+    ],
 )
 def test_a_message_reads_as_it_was_written(message: Message) -> None:
     assert read("two", written("one", message)) == message
@@ -183,10 +193,31 @@ def test_a_message_reads_as_it_was_written(message: Message) -> None:
 
 
 def test_a_commit_says_the_same_as_a_message() -> None:
-    assert read("two", beginning("one") + "12") == Advanced(12)
+    assert read("two", advanced("one", 12)) == Advanced(12)
+    events = tuple(signal(text).event for text in ("é", "\0 [],"))
+    said = read("two", appended("one", Heads(12, 3), [encode_event(event) for event in events]))
+    assert said == Appended(Heads(12, 3), events)
+    assert said.commit == 14
+    channel, text = PostgresBus("postgresql://", "one").notice(Heads(12, 3), [encode_event(event) for event in events])
+    assert (channel, read("two", text)) == (CHANNEL, said)
 
 
-@pytest.mark.parametrize("text", ["one x 1", "one h many", "one s {", "", "one", "one s {}"])
+async def test_of_a_commit_too_long_to_say_it_is_said_that_it_is_there(
+    pair: tuple[ConnectedBus, Ear, ConnectedBus, Ear],
+) -> None:
+    one, _first, _two, second = pair
+    event = signal("é" * one.longest).event
+    one.publish(Appended(Heads(12, 3), (event, event)))
+    await second.until(lambda heard: Advanced(14) in heard)
+    if one.notice is not None:
+        for length in (MAX_NOTICE // 2, MAX_NOTICE // 2 - 45):
+            _channel, text = one.notice(Heads(12, 3), [encode_event(signal("é" * length).event)])
+            assert read("two", text) == Advanced(13)
+
+
+@pytest.mark.parametrize(
+    "text", ["one x 1", "one h many", "one e 1 2", "one e 1 2 {}", "one s {", "", "one", "one s {}"]
+)
 def test_what_no_node_says_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         read("two", text)

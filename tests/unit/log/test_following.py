@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import pytest
 from msgspec.structs import replace
 
-from legato.bus import Passed
+from legato.bus import Appended, Passed
 from legato.conversations import Caller, CreateConversation, DeleteConversation, DeleteEvent, LeaveMember
 from legato.events import Event
 from legato.events.refusal import Conflict, NotFound, Refusal
@@ -148,6 +148,63 @@ async def test_nothing_is_read_twice_when_nobody_else_writes(desks: list[Desk]) 
     assert two.log.counts.followed == 11
 
 
+async def test_what_others_say_is_not_read_and_what_is_missing_before_it_is(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    cid, alice = await one.conversation(), one.person("alice")
+    await one.join(cid, alice)
+    await two.log.others.follow()
+    looked = two.log.counts.looked
+    for number in range(9):
+        held = await one.log.read(read_heads)
+        receipt = await one.post(cid, alice, "text", {"text": str(number)})
+        if number != 5:  # which gets lost
+            two.log.others._hear(Appended(held, receipt.events))
+        if number == 4:
+            await until(lambda: two.log.head == one.log.head)
+            assert two.log.counts.looked == looked
+            two.log.others._hear(Appended(held, receipt.events))  # once more
+    await until(lambda: two.log.head == one.log.head)
+    assert two.log.counts.looked > looked
+    assert told(two) == told(one)
+
+
+async def test_what_follows_a_change_waits_until_that_is_read(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    heard: list[Change] = []
+    two.log.others.on_changes = heard.extend
+    cid, alice = await one.conversation(), one.person("alice")
+    await one.join(cid, alice)
+    await two.log.others.follow()
+    heard.clear()
+    change = PersonChanged(alice.id, APPLICATION)
+    await one.log.transact(lambda _connection: None, people=[change])
+    held = await one.log.read(read_heads)
+    receipt = await one.post(cid, alice, "text", {"text": "x"})
+    two.log.others._hear(Appended(held, receipt.events))
+    await until(lambda: two.log.head == one.log.head)
+    assert heard == [change]
+    assert stored(two.heard[-1]) == stored(one.heard[-1])
+
+
+@pytest.mark.parametrize("is_said", [True, False])
+async def test_what_is_said_while_this_node_writes_is_told_once_and_in_order(desks: list[Desk], is_said: bool) -> None:
+    one, two, _ = desks
+    cid, alice, bob = await one.conversation(), one.person("alice"), one.person("bob")
+    for person in (alice, bob):
+        await one.join(cid, person)
+    await two.log.others.follow()
+    for number in range(20):
+        held = await one.log.read(read_heads)
+        receipt = await one.post(cid, alice, "text", {"text": str(number)})
+        mine = asyncio.create_task(two.post(cid, bob, "text", {"text": str(number)}))
+        if is_said:
+            two.log.others._hear(Appended(held, receipt.events))
+        await mine
+        await one.log.others.follow()
+    assert two.log.counts.decided_again == (0 if is_said else 20)
+    assert told(two) == told(one)
+
+
 async def test_what_needs_no_commit_is_decided_on_what_others_committed_too(desks: list[Desk]) -> None:
     one, two, _ = desks
     cid, alice, bob = await one.conversation(), one.person("alice"), one.person("bob")
@@ -255,17 +312,29 @@ async def test_all_nodes_tell_the_same_in_the_same_order(desks: list[Desk], seed
         await asyncio.gather(*(act(chance.choice(desks), chance.choice(cids)) for _ in range(chance.randint(1, 6))))
     for desk in desks:
         await desk.log.others.follow()
-    told = [[stored(one) for one in desk.heard if one.commit is not None] for desk in desks]
-    assert [place[0] for place in told[0]] == list(range(1, len(told[0]) + 1))
-    assert told[0] == told[1] == told[2]
+    heard = [told(desk) for desk in desks]
+    assert [place[0] for place in heard[0]] == list(range(1, len(heard[0]) + 1))
+    assert heard[0] == heard[1] == heard[2]
     assert sum(desk.log.counts.decided_again for desk in desks) > 3
     for cid in cids:
         states = [await desk.log.conversation(cid, APPLICATION) for desk in desks]
         assert states[0] == states[1] == states[2]
         folded = await desks[0].log.read(partial(state_at, conversation_id=cid, sequence=states[0].sequence))
         assert folded.members == states[0].members
-        numbers = [number for _, where, number, _, _ in told[0] if where == cid]
+        numbers = [number for _, where, number, _, _ in heard[0] if where == cid]
         assert numbers == list(range(1, states[0].sequence + 1))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Returns once it holds."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def told(desk: Desk) -> list[tuple[int | None, str | None, int | None, str, frozenset[str]]]:
+    """What its tap has heard of the log."""
+    return [stored(each) for each in desk.heard if each.commit is not None]
 
 
 def stored(delivery: Delivery) -> tuple[int | None, str | None, int | None, str, frozenset[str]]:
