@@ -18,13 +18,13 @@ def line(result: Result) -> tuple[str, ...]:
     must = f"{sign} {row.shown(row.must)}"
     if value is None:
         return row.title, must, "–", "–", "void", "", "", "; ".join(_faults(result.runs))
-    ratio = value / row.must if row.better == "more" else row.must / max(value, 1e-9)
+    ratio = value / row.must if row.better == "more" else row.must / value if value > 0 else None
     met = "yes" if result.is_met else "NO"
     return (
         row.title,
         must,
         row.shown(value),
-        f"{ratio:.2f} ×",
+        "–" if ratio is None else f"{ratio:.2f} ×",
         met,
         _share(each.server_share for each in result.counting),
         _share(each.client_share for each in result.counting),

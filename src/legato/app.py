@@ -11,24 +11,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import gc
 import logging
-import os
-import resource
 import secrets
-import signal
-import socket
-import sys
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from functools import partial
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import uvicorn
-import uvloop
 
 from legato import __version__
 from legato.api import Api, ApiSettings, Services
@@ -42,8 +32,8 @@ from legato.api.media import MediaRoom
 from legato.api.openapi import openapi
 from legato.api.rooms import rooms
 from legato.api.webhooks import WebhookRoom
-from legato.arrivals import Arrivals, Droppable
 from legato.auth import Authenticator, Credentials, StoredDirectory, WithLocalSecret
+from legato.chores import Chores
 from legato.cluster import Cluster, Hearsay
 from legato.config import Settings
 from legato.console import Console, DemoAccess
@@ -52,22 +42,18 @@ from legato.dialects import Dialect, SocketEvent, for_socket
 from legato.doorway import Doorway
 from legato.events.envelope import Event
 from legato.events.ids import RandomIds
-from legato.installation import Announcement
 from legato.log import Log, Upkeep
 from legato.manners import Manners
-from legato.operations import Health, Metrics, Operations, logs
-from legato.operations.traces import Traces
+from legato.operations import Health, Metrics, Operations
 from legato.outbound import Outbound
 from legato.sessions import Limits, Sessions
 from legato.sessions import Settings as SessionSettings
 from legato.sessions.websocket import PATHS
 from legato.store import Store
 from legato.store.account import Account, ensure_account, read_account
-from legato.store.applications import purge_orphans
 from legato.store.files import Files
-from legato.store.media import known_media
 from legato.store.media_links import MediaLinks
-from legato.store.signature import SignatureSecrets, read_signature_secrets
+from legato.store.signature import SignatureSecrets
 from legato.store.signing import MEDIA_LINKS, signing_secret
 from legato.webhooks import Policy, Signer, Webhooks
 
@@ -76,17 +62,6 @@ log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-# Connections that the kernel holds for us while a crowd reconnects.
-BACKLOG = 4096
-# Answers under way get this long when the server is told to stop.
-DRAIN_SECONDS = 10
-# Between looks whether the signature secret was rotated by somebody else than us.
-SIGNATURE_SECONDS = 5.0
-# Between looks for rows that deleted applications left.
-PURGE_SECONDS = 60.0
-# Between looks for files that no row names: they only cost room on the disk.
-SWEEP_SECONDS = 24 * 3600.0
 
 
 class Application:
@@ -165,13 +140,13 @@ class Application:
         self.health = Health(log_)
         metrics = Metrics(log_, self.sessions, self.webhooks, self.api.tally, admission, cluster.nodes)
         self._operations = Operations(self.health, metrics, _revealed(settings.metrics_token))
-        self._upkeep = Upkeep(
+        upkeep = Upkeep(
             log_,
             retention_seconds=settings.retention_seconds or None,
             attempt_seconds=settings.webhook_attempts_seconds,
         )
+        self._chores = Chores(log_, upkeep, self._files, self._sign_with)
         self.console = Console(log_, demo, self.webhooks, ids, signature_secret=account.signature_secret)
-        self._chores: asyncio.Task[None] | None = None
         self._hearsay = Hearsay(self)
         log_.others.on_changes = self._hearsay.hear
         log_.others.on_lost = self._begin_anew
@@ -215,7 +190,7 @@ class Application:
         await self.sessions.start()
         self.log.tap(self.webhooks.hear)
         await self.webhooks.start()
-        self._chores = asyncio.create_task(self._do_chores(), name="chores")
+        self._chores.start()
         gc.collect()
         gc.freeze()  # what stands now stands until the end: the collector need not walk it again
 
@@ -229,11 +204,8 @@ class Application:
     async def close(self) -> None:
         """Stops what runs, in the order opposite to its start; what was accepted is finished first."""
         self.begin_to_stop()
-        if self._chores is not None:
-            self._chores.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._chores
         for room in (
+            self._chores,
             self.sessions,
             self.webhooks,
             self._image_worker,
@@ -285,156 +257,13 @@ class Application:
         self.sessions.registry.begin_anew()
         self._hearsay.forget_everything()
 
+    def _sign_with(self, secrets: SignatureSecrets) -> None:
+        self._signer.secrets = secrets
+
     async def _buried(self) -> None:
         """The others took this node for dead; what it had may be theirs."""
         self.sessions.registry.begin_anew()
         await self.webhooks.begin_anew()
-
-    async def _do_chores(self) -> None:
-        async with asyncio.TaskGroup() as chores:
-            chores.create_task(self._upkeep.run(), name="upkeep")
-            chores.create_task(_repeat(SIGNATURE_SECONDS, self._look_at_signature), name="signature")
-            chores.create_task(_repeat(PURGE_SECONDS, self._purge), name="purge")
-            chores.create_task(_repeat(SWEEP_SECONDS, self._sweep), name="sweep")
-
-    def _sign_with(self, secrets: SignatureSecrets) -> None:
-        self._signer.secrets = secrets
-
-    async def _look_at_signature(self) -> None:
-        """Whether a command, or another node, has rotated what webhooks are signed with."""
-        found = await self.log.read(read_signature_secrets)
-        if found is not None:
-            self._sign_with(found)
-
-    async def _purge(self) -> None:
-        """What deleted applications left in the database goes, little by little."""
-        while await self.log.transact(purge_orphans):
-            pass
-
-    async def _sweep(self) -> None:
-        """Files that no row names go."""
-        await self.log.read(lambda connection: self._files.sweep(partial(known_media, connection)))
-
-
-async def _repeat(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:
-    """``chore`` now and then, for ever; one that fails is told in the server's log and tried again."""
-    while True:
-        try:
-            await chore()
-        except Exception:
-            log.exception("a chore failed and will be tried again")
-        await asyncio.sleep(seconds)
-
-
-def run(
-    settings: Settings, *, with_demo: bool = False, on_ready: Callable[[Application], None] = lambda _app: None
-) -> None:
-    """Serves until SIGTERM or SIGINT. ``with_demo`` is no setting: only ``legato dev`` may hand out tokens.
-
-    Raises InUseError when another process has the data directory.
-    """
-    for_people = with_demo or sys.stderr.isatty()
-    logs.set_up(settings.log_level, settings.log_format or ("text" if for_people else "json"))
-    _allow_files(settings.max_files)
-    traces = Traces.started(os.environ)
-    claim = settings.installation.claim(shared=not settings.is_sqlite)
-    try:
-        uvloop.run(_serve(settings, claim.announce, on_ready, with_demo=with_demo))
-    finally:
-        claim.release()
-        if traces is not None:
-            traces.close()
-
-
-async def _serve(
-    settings: Settings,
-    announce: Callable[[Announcement], None],
-    on_ready: Callable[[Application], None],
-    *,
-    with_demo: bool,
-) -> None:
-    listener = _listen(settings)
-    if settings.port == 0:
-        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-    app = await Application.open(settings, with_demo=with_demo)
-    config = uvicorn.Config(
-        app,
-        ws=app.sessions.websocket_class,
-        http=Droppable if with_demo else Arrivals,
-        loop="uvloop",
-        lifespan="off",
-        backlog=BACKLOG,
-        access_log=False,  # the token of a client is in the URL of its websocket
-        log_config=None,
-        server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips=settings.trusted_proxies,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
-    server = _Server(config, app)
-    announce(
-        Announcement(
-            pid=os.getpid(),
-            url=settings.origin,
-            api_key=app.account.api_key,
-            secret=app.local_secret,
-            certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
-        )
-    )
-    try:
-        server.when_ready = partial(on_ready, app)
-        await server.serve(sockets=[listener])
-    finally:
-        await app.close()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, told to let go of long-lived connections first when it stops."""
-
-    def __init__(self, config: uvicorn.Config, app: Application) -> None:
-        super().__init__(config)
-        self._app = app
-        self.when_ready: Callable[[], None] = lambda: None
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT end ``serve``, and nothing more: uvicorn would raise them again and end the process by it,
-        before what runs behind the server is closed. The second one does that.
-        """
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.when_ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.begin_to_stop()
-        await super().shutdown(sockets)
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((settings.host, settings.port))
-    listener.listen(BACKLOG)
-    return listener
-
-
-def _allow_files(wanted: int) -> None:
-    """As many open files as are wanted, as far as the system lets us: it begins with 1,024 for most processes."""
-    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most != resource.RLIM_INFINITY:
-        wanted = min(wanted, most)
-    if allowed != resource.RLIM_INFINITY and allowed < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _revealed(secret: Any) -> str | None:

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 from tests.conftest import missing
 
-from legato.app import DRAIN_SECONDS
 from legato.cli.root import app
 from legato.config import load, unknown_variables
+from legato.serving import DRAIN_SECONDS
 from legato.testing.server import Server
 
 ROOT = Path(__file__).parents[2]

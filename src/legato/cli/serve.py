@@ -58,7 +58,7 @@ def serve(host: HostOption = None, port: PortOption = None) -> None:
 
 def _run(settings: Settings, *, with_demo: bool = False) -> None:
     """Serves until told to stop."""
-    from legato.app import run
+    from legato.serving import run
 
     run(settings, with_demo=with_demo, on_ready=_greet_demo if with_demo else _greet)
 
