@@ -115,11 +115,13 @@ def check_endpoints(settings: Settings) -> Iterator[Finding]:
     for row in rows:
         host = urlsplit(row.url).hostname or "nowhere"  # the rest of it may hold a secret
         because = f" ({row.why})" if row.why else ""
+        named = row.id if row.id == row.application_id else f"{row.id} --app {row.application_id}"
         if row.state == "disabled":
-            yield doubtful("webhooks", f"{row.id} at {host} is disabled{because}: `legato webhooks resume {row.id}`")
+            yield doubtful("webhooks", f"{row.id} at {host} is disabled{because}: `legato webhooks resume {named}`")
         else:
             minutes = (time.time() - row.failing_since) / 60
-            yield doubtful("webhooks", f"{row.id} at {host} has taken nothing for {minutes:.0f} minutes{because}")
+            told = f"has taken nothing for {minutes:.0f} minutes{because}: `legato webhooks attempts {named}`"
+            yield doubtful("webhooks", f"{row.id} at {host} {told}")
     if count > len(rows):
         yield doubtful("webhooks", f"and {count - len(rows)} more: `legato webhooks list`")
 

@@ -17,8 +17,9 @@ ServerOption = Annotated[
     typer.Option(
         "--server",
         envvar="LEGATO_SERVER",
-        help="URL of the server to ask, with the account in LEGATO_API_KEY and LEGATO_API_SECRET. "
-        "Without it: the server on this machine, or the database when none runs.",
+        help="URL of the server to ask: about applications and the account with LEGATO_API_KEY and LEGATO_API_SECRET, "
+        "about anything else with the application's key. Without it: the server on this machine, or the database "
+        "where that will do.",
         show_default=False,
     ),
 ]
@@ -56,7 +57,11 @@ def read_key(path: Path | None) -> str | None:
 
 def application_of(settings: Settings, named: str | None) -> str:
     """The application that is meant: the one named, else the only one whose key is kept here. Raises CommandError."""
+    from legato.events.ids import is_uuid
+
     if named is not None:
+        if not is_uuid(named):
+            raise CommandError(f"{named!r} is not an application's id: `legato app list` lists them")
         return named
     kept = settings.installation.applications()
     if len(kept) == 1:

@@ -150,6 +150,7 @@ def test_endpoints_in_trouble_are_named_with_what_to_do(shell: Shell, new_databa
     assert set(told) == set(ids[:2])
     assert told[ids[0]].endswith(f"at hooks.example is disabled (410 Gone): `legato webhooks resume {ids[0]}`")
     assert "has taken nothing for" in told[ids[1]]
+    assert told[ids[1]].endswith(f": `legato webhooks attempts {ids[1]}`")
     assert "hush" not in str(found)
 
 

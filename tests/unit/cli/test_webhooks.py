@@ -146,6 +146,18 @@ def test_an_endpoint_that_is_not_there_is_not_found(scene: Scene) -> None:
         assert "does not exist" in scene.shell.refused("webhooks", command, "CON-a/b?c")
 
 
+def test_an_endpoint_of_an_application_names_the_application(scene: Scene) -> None:
+    scene.shell.application("Another")
+    assert "--app" in scene.shell.refused("webhooks", "show")
+    for command in ("show", "attempts", "pause", "resume", "test"):
+        scene.shell.done("webhooks", command, scene.application_id)
+
+
+def test_what_is_no_application_is_refused_in_a_sentence(scene: Scene) -> None:
+    for command in (("webhooks", "list"), ("listen", "--forward-to", scene.receiver.url), ("user", "list")):
+        assert "'nope' is not an application's id" in scene.shell.refused(*command, "--app", "nope")
+
+
 def test_a_captured_request_is_verified_and_the_check_that_fails_is_named(scene: Scene, tmp_path: Path) -> None:
     run = scene.shell
     secret = run.done("webhooks", "rotate-secret", "--overlap-hours", "0").out.strip()

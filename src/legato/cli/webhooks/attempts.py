@@ -30,7 +30,7 @@ def attempts(
     from legato.cli.asking import asking
     from legato.cli.output import print_json, print_table
 
-    asked = asking(application, key, server)
+    asked = asking(application, key, server, endpoint)
     query = {} if webhook_id is None else {"webhook_id": webhook_id}
     found = list(read_past(asked, f"{path_of(asked, endpoint)}/attempts", "attempts", lines, query))
     if as_json:
@@ -55,7 +55,7 @@ def tail(
     from legato.cli.asking import asking
     from legato.cli.tail import POLL_SECONDS
 
-    asked = asking(application, key, server)
+    asked = asking(application, key, server, endpoint)
     path = f"{path_of(asked, endpoint)}/attempts"
     past = list(read_past(asked, path, "attempts", max(lines, 1)))[::-1]
     last = past[-1]["id"] if past else 0

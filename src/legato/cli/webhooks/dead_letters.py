@@ -22,7 +22,7 @@ def dead_letters(
     from legato.cli.asking import asking
     from legato.cli.output import print_json, print_table
 
-    asked = asking(application, key, server)
+    asked = asking(application, key, server, endpoint)
     found = list(read_past(asked, f"{path_of(asked, endpoint)}/dead-letters", "dead_letters", lines))
     if as_json:
         print_json(found)
@@ -72,7 +72,7 @@ def replay(
         raise CommandError("say what to send again with one of --dead-letter, --since and --conversation")
     if conversation is None and (first is not None or last is not None):
         raise CommandError("--from and --to are of a conversation: name it with --conversation")
-    asked = asking(application, key, server)
+    asked = asking(application, key, server, endpoint)
     wanted = {
         "dead_letters": letters or None,
         "since": since,

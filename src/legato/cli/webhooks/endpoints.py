@@ -49,7 +49,7 @@ def show(
     """Show an endpoint: its health, what waits for it, and the secrets it checks signatures with."""
     from legato.cli.asking import asking
 
-    asked = asking(application, key, server)
+    asked = asking(application, key, server, endpoint)
     _print_endpoint(asked("GET", path_of(asked, endpoint)), as_json)
 
 
@@ -63,7 +63,7 @@ def pause(
     """Send an endpoint nothing for now. What happens meanwhile waits."""
     from legato.cli.asking import asking
 
-    asked = asking(application, key, server)
+    asked = asking(application, key, server, endpoint)
     _print_endpoint(asked("POST", f"{path_of(asked, endpoint)}/pause"), as_json)
 
 
@@ -77,7 +77,7 @@ def resume(
     """Go on sending to an endpoint that was paused, was disabled, or is being waited for."""
     from legato.cli.asking import asking
 
-    asked = asking(application, key, server)
+    asked = asking(application, key, server, endpoint)
     _print_endpoint(asked("POST", f"{path_of(asked, endpoint)}/resume"), as_json)
 
 
@@ -92,7 +92,7 @@ def try_out(
     """Send an endpoint an example, once, and print what came of it. Ends with 1 unless it answers 2xx."""
     from legato.cli.asking import asking
 
-    asked = asking(application, key, server)
+    asked = asking(application, key, server, endpoint)
     attempt = asked("POST", f"{path_of(asked, endpoint)}/test", {"type": type_})
     print_attempt(attempt, as_json)
     if not 200 <= attempt.get("status", 0) < 300:
@@ -113,7 +113,7 @@ def rotate_secret(
     from legato.cli.asking import asking
     from legato.cli.output import note, print_json, print_line
 
-    asked = asking(application, key, server)
+    asked = asking(application, key, server, endpoint)
     made = asked("POST", f"{path_of(asked, endpoint)}/secret", {"overlap": overlap_hours * 3600})
     if as_json:
         print_json(made)
