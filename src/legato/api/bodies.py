@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
 from legato.api.decode import NO_NUL, URI, invalid
+from legato.auth.capabilities import Address
 from legato.conversations import ConversationState
 from legato.conversations.bounds import MAX_CONVERSATION_DATA, MAX_CONVERSATION_NAME, MAX_USER_DATA, bounded
 from legato.conversations.user import MAX_DISPLAY_NAME, MAX_NAME
@@ -79,7 +80,7 @@ class UserProperties(msgspec.Struct, frozen=True):
 class Callback(msgspec.Struct, frozen=True):
     """A webhook of one conversation."""
 
-    url: ImageUrl
+    url: Address
     event_mask: Annotated[str, Meta(max_length=200)] | None = None
     params: JsonObject | None = None
     method: Literal["POST", "GET"] | None = None

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from legato.auth.capabilities import HTTP_URL
 from legato.events.refusal import InvalidInput
 
 T = TypeVar("T")
@@ -111,7 +112,11 @@ def invalid(error: msgspec.ValidationError, *, below: str = "") -> InvalidInput:
 
 URI: Final = r"^[A-Za-z][A-Za-z0-9+.\-]*:[^\s\x00]+$"  # RFC 3986 3, as far as a client could be misled by it
 NO_NUL: Final = r"^[^\x00]*$"  # PostgreSQL's text holds every character but this one
-_PATTERNS: Final[Mapping[str, str]] = {URI: "must be a valid uri", NO_NUL: "must not contain a NUL character"}
+_PATTERNS: Final[Mapping[str, str]] = {
+    URI: "must be a valid uri",
+    HTTP_URL: "must be a valid http or https uri",
+    NO_NUL: "must not contain a NUL character",
+}
 
 
 def _reason(text: str) -> str:

@@ -17,7 +17,8 @@ MAX_ADDRESS: Final = 2_048  # characters; what servers accept as a request line 
 MAX_CAPABILITIES: Final = 64 * 1024
 MAX_DEPTH: Final = 16  # what is documented has four levels
 
-Address = Annotated[str, Meta(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]+[^\s]*$", max_length=MAX_ADDRESS)]
+HTTP_URL: Final = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]+[^\s]*$"  # the rest is looked at when it is asked
+Address = Annotated[str, Meta(pattern=HTTP_URL, max_length=MAX_ADDRESS)]
 Method = Literal["GET", "POST"]
 ConnectMs = Annotated[int, Meta(ge=300, le=1_000)]
 AnswerMs = Annotated[int, Meta(ge=1_000, le=5_000)]

@@ -250,6 +250,8 @@ BAD = [
     ({"properties": {"type": "a" * 201}}, "properties.type", "length must be less than or equal to 200"),
     ({"callback": {"method": "PUT", "url": "http://x"}}, "callback.method", "must be one of the documented values"),
     ({"callback": {"event_mask": "x"}}, "callback.url", "is required"),
+    ({"callback": {"url": "ftp://x"}}, "callback.url", "must be a valid http or https uri"),
+    ({"callback": {"url": "http://"}}, "callback.url", "must be a valid http or https uri"),
     ({"state": "DELETED"}, "state", "must be one of the documented values"),
     ([], "body", "must be an object"),
 ]
