@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from legato.store.schema import attempts, dead_letters
 
-# Rows of attempts that are kept at the most, whatever their age: some 500 bytes each.
-MAX_ATTEMPTS_KEPT: Final = 1_000_000
+# Rows that are kept at the most, of attempts and of dead letters, whatever their age: some 500 bytes each.
+MAX_KEPT: Final = 1_000_000
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,15 +114,13 @@ def count_dead_letters(connection: Connection, endpoint_id: str) -> int:
 
 
 def forget_attempts(connection: Connection, before: float, limit: int) -> int:
-    """Removes attempts and dead letters older than ``before``, and attempts beyond the bound, the oldest first."""
-    newest = connection.execute(select(func.max(attempts.c.id))).scalar_one_or_none() or 0
+    """Removes attempts and dead letters older than ``before`` and those beyond the bound, the oldest first."""
     gone = 0
-    for table, condition in (
-        (attempts, (attempts.c.at < before) | (attempts.c.id <= newest - MAX_ATTEMPTS_KEPT)),
-        (dead_letters, dead_letters.c.at < before),
-    ):
+    for table in (attempts, dead_letters):
+        newest = connection.execute(select(func.max(table.c.id))).scalar_one_or_none() or 0
+        outdated = (table.c.at < before) | (table.c.id <= newest - MAX_KEPT)
         oldest = select(table.c.id).order_by(table.c.id).limit(limit).scalar_subquery()
-        gone += connection.execute(delete(table).where(table.c.id.in_(oldest), condition)).rowcount
+        gone += connection.execute(delete(table).where(table.c.id.in_(oldest), outdated)).rowcount
     return gone
 
 
