@@ -25,6 +25,8 @@ LITTLE_SPACE: Final = 1024**3  # bytes; a day of a busy server's log
 NO_SPACE: Final = 64 * 1024**2  # bytes; what SQLite's write-ahead log may need by itself
 RENEWAL: Final = timedelta(days=14)  # certificates are commonly renewed 30 days before their end
 CONNECT_SECONDS: Final = 5
+TLS: Final = "set tls_certificate and tls_key, or let a proxy speak TLS and set public_url to its https:// address"
+RENEW: Final = "renew it, and restart the server, which reads it when it starts"
 
 
 class Level(enum.Enum):
@@ -67,7 +69,7 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     source = config_file()
     yield good("settings", f"read from {source} and the environment" if source else "read from the environment")
     for name in unknown_variables(os.environ):
-        yield doubtful("settings", f"{name} is set and there is no such setting")
+        yield doubtful("settings", f"{name} is set and there is no such setting: look at its spelling, or unset it")
 
 
 def check_data_directory(settings: Settings) -> Iterator[Finding]:
@@ -78,7 +80,10 @@ def check_data_directory(settings: Settings) -> Iterator[Finding]:
         if os.access(parent, os.W_OK):
             yield good("data directory", f"{place} will be made")
         else:
-            yield bad("data directory", f"{place} does not exist and {parent} cannot be written to")
+            yield bad(
+                "data directory",
+                f"{place} does not exist and {parent} cannot be written to: make it, for whoever runs the server",
+            )
         return
     if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
         yield bad("data directory", f"{place} cannot be written to by this user: chown it to whoever runs the server")
@@ -168,7 +173,7 @@ def check_server(settings: Settings) -> Iterator[Finding]:
         client.anonymous("GET", "/v1/ping")
         client.as_account("GET", "/v2/account")
     except CommandError as error:
-        yield bad("server", f"{client.url} is said to run: {error}")
+        yield bad("server", f"{client.url} is said to run: {error}; look at its log, and start it again")
     else:
         yield good("server", f"answers at {client.url}")
 
@@ -193,7 +198,7 @@ def check_tls(settings: Settings) -> Iterator[Finding]:
     if settings.tls_certificate is None or settings.tls_key is None:
         public = urlsplit(settings.origin)
         if public.scheme == "http" and not is_loopback(public.hostname or ""):
-            yield doubtful("tls", f"clients reach {settings.origin} without TLS: tokens travel in the clear")
+            yield doubtful("tls", f"clients reach {settings.origin} without TLS and tokens travel in the clear: {TLS}")
         return
     import ssl
 
@@ -207,14 +212,16 @@ def check_tls(settings: Settings) -> Iterator[Finding]:
         return
     ends = certificate.not_valid_after_utc
     if ends <= datetime.now(UTC):
-        yield bad("tls", f"{settings.tls_certificate} ended on {ends:%Y-%m-%d}")
+        yield bad("tls", f"{settings.tls_certificate} ended on {ends:%Y-%m-%d}: {RENEW}")
     elif ends <= datetime.now(UTC) + RENEWAL:
-        yield doubtful("tls", f"{settings.tls_certificate} ends on {ends:%Y-%m-%d}")
+        yield doubtful("tls", f"{settings.tls_certificate} ends on {ends:%Y-%m-%d}: {RENEW}")
     else:
         yield good("tls", f"{settings.tls_certificate} is valid until {ends:%Y-%m-%d}")
     host = urlsplit(settings.origin).hostname or ""
     if not _names(certificate, host):
-        yield doubtful("tls", f"{settings.tls_certificate} does not name {host}: clients will refuse it")
+        yield doubtful(
+            "tls", f"{settings.tls_certificate} does not name {host}, and clients will refuse it: get one that does"
+        )
 
 
 def _names(certificate: object, host: str) -> bool:
@@ -237,7 +244,8 @@ def check_limits(settings: Settings) -> Iterator[Finding]:
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = settings.max_files
     if most != resource.RLIM_INFINITY and most < wanted:
-        yield doubtful("limits", f"{most} open files are allowed, max_sockets = {settings.max_sockets} wants {wanted}")
+        told = f"{most} open files are allowed, max_sockets = {settings.max_sockets} wants {wanted}"
+        yield doubtful("limits", f"{told}: raise LimitNOFILE (systemd) or ulimit -Hn, or lower max_sockets")
     else:
         yield good("limits", f"{allowed} open files at the start, {'any number' if most < 0 else most} at most")
 
@@ -252,7 +260,8 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
         try:
             load_private(installation.key(application_id) or "")
         except ValueError as error:
-            yield bad("keys", f"the kept key of {application_id} {error}")
+            told = f"the kept key of {application_id} {error}"
+            yield bad("keys", f"{told}: put the right one there, or `legato app rotate-key {application_id}`")
     yield good("keys", f"{len(kept)} private keys are kept in {settings.data_dir / 'keys'}")
 
 

@@ -24,6 +24,7 @@ SKEW_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 5.0
 MAX_ANSWER: Final = 4 * 1024 * 1024  # bytes of an OpenAPI document
 SHOWN: Final = 20  # endpoints that are named; more are counted
+RECENT_SECONDS: Final = 86_400  # what was given up earlier was seen, or is not missed
 
 
 def check_files_directory(settings: Settings) -> Iterator[Finding]:
@@ -115,7 +116,7 @@ def check_endpoints(settings: Settings) -> Iterator[Finding]:
     for row in rows:
         host = urlsplit(row.url).hostname or "nowhere"  # the rest of it may hold a secret
         because = f" ({row.why})" if row.why else ""
-        named = row.id if row.id == row.application_id else f"{row.id} --app {row.application_id}"
+        named = _named(row.id, row.application_id)
         if row.state == "disabled":
             yield doubtful("webhooks", f"{row.id} at {host} is disabled{because}: `legato webhooks resume {named}`")
         else:
@@ -124,6 +125,44 @@ def check_endpoints(settings: Settings) -> Iterator[Finding]:
             yield doubtful("webhooks", f"{row.id} at {host} {told}")
     if count > len(rows):
         yield doubtful("webhooks", f"and {count - len(rows)} more: `legato webhooks list`")
+
+
+def check_dead_letters(settings: Settings) -> Iterator[Finding]:
+    """Which webhook endpoints were not told of something lately, though they are well."""
+    from sqlalchemy import func, select
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from legato.store.schema import dead_letters, endpoints
+
+    lately = (dead_letters.c.at >= time.time() - RECENT_SECONDS) & dead_letters.c.replayed_at.is_(None)
+    newest = (
+        select(dead_letters.c.endpoint_id, func.count().label("count"), func.max(dead_letters.c.id).label("last"))
+        .where(lately)
+        .group_by(dead_letters.c.endpoint_id)
+        .subquery()
+    )
+    query = (
+        select(endpoints.c.id, endpoints.c.application_id, newest.c.count.label("given_up"), dead_letters.c.reason)
+        .join(newest, newest.c.endpoint_id == endpoints.c.id)
+        .join(dead_letters, dead_letters.c.id == newest.c.last)
+        .order_by(newest.c.count.desc(), endpoints.c.id)
+        .limit(SHOWN)
+    )
+    with _reading(settings) as connection:
+        if connection is None:
+            return
+        try:
+            rows = connection.execute(query).all()
+        except SQLAlchemyError:  # of another revision, which its own check says
+            return
+    for row in rows:
+        told = f"{row.given_up} events of the last day were given up for {row.id} ({row.reason.rstrip('.')})"
+        yield doubtful("webhooks", f"{told}: `legato webhooks dead-letters {_named(row.id, row.application_id)}`")
+
+
+def _named(endpoint_id: str, application_id: str) -> str:
+    """An endpoint as the commands of ``legato webhooks`` are told which one is meant."""
+    return endpoint_id if endpoint_id == application_id else f"{endpoint_id} --app {application_id}"
 
 
 def check_public_url(settings: Settings) -> Iterator[Finding]:
@@ -210,5 +249,6 @@ CIRCUMSTANCES: Final[tuple[Check, ...]] = (
     check_traces,
     check_clock,
     check_endpoints,
+    check_dead_letters,
     check_public_url,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from legato.cli import checks
+from legato.store.attempts import DeadLetter, keep_dead_letters
 from legato.testing.postgres import Cluster
 from legato.testing.server import Server
 
@@ -152,6 +154,28 @@ def test_endpoints_in_trouble_are_named_with_what_to_do(shell: Shell, new_databa
     assert "has taken nothing for" in told[ids[1]]
     assert told[ids[1]].endswith(f": `legato webhooks attempts {ids[1]}`")
     assert "hush" not in str(found)
+
+
+def test_what_was_given_up_lately_is_told_with_its_reason(shell: Shell, new_database_url: Callable[[], str]) -> None:
+    url = new_database_url()
+    shell.set(database_url=url)
+    id_ = shell.done("app", "create", "a", "--event-url", "https://hooks.example/events", "--json").json["id"]
+    now = time.time()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        letters = [
+            DeadLetter(endpoint_id=id_, webhook_id="x", stream="x", event_type="text", attempts=1, **told)  # type: ignore[arg-type]
+            for told in (
+                {"at": now - 3 * 86_400, "reason": "long ago"},
+                {"at": now, "reason": "sent again", "replayed_at": now},
+                {"at": now, "reason": "answered 500"},
+                {"at": now, "reason": "127.0.0.1 is a loopback address."},
+            )
+        ]
+        keep_dead_letters(connection, letters)
+    engine.dispose()
+    told = f"2 events of the last day were given up for {id_} (127.0.0.1 is a loopback address)"
+    assert _found(shell, "webhooks") == [("warning", f"{told}: `legato webhooks dead-letters {id_}`")]
 
 
 def test_a_public_url_that_leads_elsewhere_is_noticed(

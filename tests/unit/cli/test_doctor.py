@@ -46,7 +46,8 @@ def test_any_port_is_as_good_as_one(shell: Shell) -> None:
 
 def test_a_slip_in_a_variables_name_is_noticed(shell: Shell) -> None:
     shell.set(prot="1")
-    assert ("warning", "LEGATO_PROT is set and there is no such setting") in _found(shell, "settings")
+    [told] = [text for level, text in _found(shell, "settings") if level == "warning"]
+    assert told.startswith("LEGATO_PROT is set and there is no such setting: ")
 
 
 def test_a_port_that_is_taken_is_an_error(shell: Shell) -> None:
@@ -64,7 +65,8 @@ def test_a_directory_that_others_read_is_noticed(shell: Shell) -> None:
 def test_a_kept_key_that_is_none_is_an_error(shell: Shell) -> None:
     application_id = shell.application()
     (Path(".legato/keys") / f"{application_id}.pem").write_text("none")
-    assert _found(shell, "keys")[0][0] == "error"
+    level, text = _found(shell, "keys")[0]
+    assert (level, text.endswith(f"`legato app rotate-key {application_id}`")) == ("error", True)
 
 
 def test_databases_are_told_apart(shell: Shell, empty_database_url: str) -> None:
@@ -103,6 +105,7 @@ def test_certificates_are_checked_against_key_name_and_time(shell: Shell, author
     shell.set(tls_certificate=str(own.certificate), tls_key=str(own.key), public_url="https://chat.example.com")
     # A throw-away certificate lives a day: that is told, and that alone.
     assert [text.rpartition(" ends on ")[1] for _level, text in _found(shell, "tls")] == [" ends on "]
+    assert all("renew it" in text for _level, text in _found(shell, "tls"))
     for host, is_named in (
         ("a.example.org", True),
         ("a.b.example.org", False),
@@ -117,6 +120,6 @@ def test_certificates_are_checked_against_key_name_and_time(shell: Shell, author
 
 def test_tokens_in_the_clear_are_noticed(shell: Shell) -> None:
     shell.set(public_url="http://chat.example.com")
-    assert "in the clear" in _found(shell, "tls")[0][1]
+    assert "in the clear: set tls_certificate" in _found(shell, "tls")[0][1]
     os.environ.pop("LEGATO_PUBLIC_URL")
     assert _found(shell, "tls") == []
