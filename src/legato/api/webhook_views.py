@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from legato.api.bodies import Named
 from legato.events.envelope import JsonObject
 from legato.events.moment import iso
 from legato.store.attempts import Attempt, DeadLetter
@@ -126,7 +127,7 @@ class PastQuery(msgspec.Struct):
 class AttemptQuery(PastQuery):
     """The same, of one event."""
 
-    webhook_id: Annotated[str, Meta(max_length=200)] | None = None
+    webhook_id: Named | None = None
 
 
 class SecretRotation(msgspec.Struct):
@@ -154,7 +155,7 @@ class Replay(msgspec.Struct, forbid_unknown_fields=True):
 
     dead_letters: Annotated[list[int], Meta(min_length=1, max_length=1_000)] | None = None
     since: Annotated[str, Meta(max_length=40)] | None = None
-    conversation_id: str | None = None
+    conversation_id: Named | None = None
     start_id: Annotated[int, Meta(ge=1)] | None = None
     end_id: Annotated[int, Meta(ge=1)] | None = None
 

@@ -242,7 +242,7 @@ class WebhookRoom:
         "Sends events again.",
         body=Replay,
         replies=(Answer(202, ReplayView),),
-        codes=(NOT_FOUND,),
+        codes=(NOT_FOUND, "conversation:error:not-found"),
         **_V1,
     )
     async def replay(self, request: Request[Replay, None]) -> Reply[ReplayView]:
@@ -251,6 +251,10 @@ class WebhookRoom:
         chosen = [body.dead_letters is not None, body.since is not None, body.conversation_id is not None]
         if sum(chosen) != 1:
             raise InvalidInput("Name one of dead_letters, since, and conversation_id.")
+        if body.start_id is not None and body.end_id is not None and body.end_id < body.start_id:
+            raise InvalidInput.of("end_id", "must not be less than start_id")
+        if body.conversation_id is not None:  # another application's does not exist
+            await self._log.conversation(body.conversation_id, request.application_id)
         since = moment(body.since, "since")
         stream = f"{REPLAY}{self._ids.uuid()}"
 
@@ -297,8 +301,7 @@ def _range(
     """Events of a log that the endpoint hears. Raises InvalidInput when there are too many."""
     query = EventQuery(conversation_id, MAX_REPLAY + 1, start_id=start_id, end_id=end_id)
     found = [stored.event for stored in read_events(connection, query)]
-    heard = endpoint.conversation_id in (None, conversation_id)
-    if not heard or any(event.application_id != endpoint.application_id for event in found):
+    if endpoint.conversation_id not in (None, conversation_id):
         raise InvalidInput.of("conversation_id", "must be a conversation that this endpoint hears")
     if len(found) > MAX_REPLAY:
         raise InvalidInput(f"A replay holds at most {MAX_REPLAY} events: name a smaller range.")

@@ -152,6 +152,18 @@ def test_a_range_of_a_log_is_sent_again(scene: Scene) -> None:
     assert [each.event["id"] for each in scene.receiver.requests(before)] == [2, 3, 4]
 
 
+def test_what_is_no_range_of_a_log_of_this_application_is_refused(scene: Scene) -> None:
+    stranger = scene.server.application()
+    theirs = scene.server.request("POST", "/v1/conversations", {}, token=stranger.token()).body["id"]
+    for unknown in (theirs, "CON-nowhere"):
+        answer = scene.ask("POST", path(scene, "/replay"), {"conversation_id": unknown}, 404)
+        assert answer["code"] == "conversation:error:not-found"
+    cid = scene.conversation()
+    for wrong in ({"conversation_id": cid, "start_id": 4, "end_id": 2}, {"conversation_id": "CON-\0"}):
+        assert scene.ask("POST", path(scene, "/replay"), wrong, 400)["code"] == "http:error:validation-fail"
+    scene.ask("GET", path(scene, "/attempts?webhook_id=%00"), status=400)
+
+
 def test_an_example_is_sent_on_request_and_the_answer_tells_what_came_of_it(scene: Scene) -> None:
     told = scene.ask("POST", path(scene, "/test"), {"type": "member:joined"})
     assert (told["status"], told["event_type"]) == (200, "member:joined")
