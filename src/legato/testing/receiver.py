@@ -68,7 +68,7 @@ class Behaviour(msgspec.Struct, frozen=True):
     ``answer`` is ``ok``, a status, ``garbage`` (no HTTP), ``nothing`` (never answered), ``hangup`` (closed without an
     answer) or ``slow`` (200, in small pieces over ``seconds``). ``retry_after`` is the header of that name, for what is
     no success. With a ``signature_secret``, what has no token of it is answered with 401.
-    ``location`` is where a redirect leads.
+    ``location`` is where a redirect leads, ``said`` the body of an answer.
     """
 
     answer: str = "ok"
@@ -78,6 +78,7 @@ class Behaviour(msgspec.Struct, frozen=True):
     every: dict[str, int] = {}
     signature_secret: str | None = None
     location: str | None = None
+    said: str = ""
 
     def at(self, number: int) -> str:
         """The answer to the request of this number."""
@@ -238,7 +239,8 @@ class _Server:
                 await asyncio.sleep(behaviour.seconds / 10)
             return True
         status = "200" if answer == "ok" else answer
-        return self._write(writer, status, b"", {"retry-after": behaviour.retry_after, "location": behaviour.location})
+        said = behaviour.said.encode()
+        return self._write(writer, status, said, {"retry-after": behaviour.retry_after, "location": behaviour.location})
 
     def _write(
         self, writer: asyncio.StreamWriter, status: str, body: bytes, fields: dict[str, str | None] | None = None

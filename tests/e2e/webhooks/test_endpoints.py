@@ -68,7 +68,8 @@ def test_an_endpoint_that_asks_for_patience_is_given_it(scene: Scene) -> None:
 
 def test_attempts_are_kept_with_status_latency_and_answer(scene: Scene) -> None:
     cid = scene.conversation()
-    scene.receiver.behave("404")
+    said = "no such thing: " + "x" * 5_000
+    scene.receiver.behave("404", said=said)
     event_id = scene.text(cid, "lost")
     scene.receiver.until(lambda r: any(each.answered == "404" for each in r), "it is refused")
     scene.receiver.behave("ok")
@@ -82,6 +83,7 @@ def test_attempts_are_kept_with_status_latency_and_answer(scene: Scene) -> None:
     scene.until(lambda: attempts() and attempts()[0].get("status") == 200, "the last attempt is written down")
     statuses = [each["status"] for each in attempts()]
     assert statuses == [200, *[404] * (len(statuses) - 1)]
+    assert [each.get("answer") for each in attempts()] == [None, *[said[:2_048]] * (len(statuses) - 1)]
     assert all(each["event_type"] == "member:joined" and each["seconds"] > 0 for each in attempts())
 
 
