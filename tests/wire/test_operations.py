@@ -145,6 +145,21 @@ class TestMetrics:
         assert after['legato_commit_seconds_bucket{le="+Inf"}'] == after["legato_commit_seconds_count"]
         assert after["legato_database_bytes"] > 0
 
+    def test_they_count_endpoints_by_how_they_fare(self, make_server: Callable[..., Server]) -> None:
+        server = make_server()
+        ids = [
+            server.application(rtc={"webhooks": {"event_url": {"address": "https://hook.example/"}}}).id
+            for _ in range(4)
+        ]
+        with sqlite3.connect(server.directory / "legato.db", timeout=PATIENCE_SECONDS) as database:
+            for id_, change in zip(
+                ids, ("failing_since = 1", "state = 'paused'", "state = 'disabled', failing_since = 1"), strict=False
+            ):
+                database.execute(f"UPDATE endpoints SET {change} WHERE id = '{id_}'")
+        told = metrics(server)
+        states = ("active", "failing", "paused", "disabled")
+        assert [told[f'legato_webhook_endpoints{{state="{state}"}}'] for state in states] == [1, 1, 1, 1]
+
     async def test_they_count_who_comes_and_goes(self, make_server: Callable[..., Server]) -> None:
         server = make_server()
         application = _people(server)

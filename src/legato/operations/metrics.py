@@ -32,13 +32,14 @@ from legato.bus import Nodes
 from legato.log import COMMIT_BOUNDS, Log
 from legato.operations.probe import Probe
 from legato.sessions import Sessions
+from legato.store.endpoints import count_endpoints
 from legato.store.size import database_bytes
 from legato.webhooks import Webhooks
 
 # What every Prometheus reads, whatever its version.
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
-# The size of the database is left out when it takes longer to find out.
-SIZE_SECONDS: Final = 2.0
+# What the database is asked for is left out when it takes longer to find out.
+ASK_SECONDS: Final = 2.0
 # 1xx is never the answer.
 _CLASSES: Final = range(2, 6)
 
@@ -55,7 +56,8 @@ class Metrics:
         admission: Admission,
         nodes: Nodes | None = None,
     ) -> None:
-        self._size = Probe(log, database_bytes, SIZE_SECONDS)
+        self._size = Probe(log, database_bytes, ASK_SECONDS)
+        self._endpoints = Probe(log, count_endpoints, ASK_SECONDS)
         self._figures = _Figures(log, sessions, webhooks, tally, admission, nodes)
         self._registry = CollectorRegistry()
         self._registry.register(self._figures)
@@ -63,10 +65,10 @@ class Metrics:
 
     async def text(self) -> bytes:
         """All of them as they stand; what cannot be found out is left out."""
-        try:
-            self._figures.database_bytes = await self._size.ask()
-        except Exception:  # `/health/ready` says what is wrong with the database; everything else is still told
-            self._figures.database_bytes = None
+        # `/health/ready` says what is wrong with the database; everything else is still told.
+        size, endpoints = await asyncio.gather(self._size.ask(), self._endpoints.ask(), return_exceptions=True)
+        self._figures.database_bytes = size if isinstance(size, int) else None
+        self._figures.endpoints = endpoints if isinstance(endpoints, dict) else {}
         # In a thread: counting open files takes 10 ms where there are 20,000, and the event loop has better to do.
         return await asyncio.to_thread(generate_latest, self._registry)
 
@@ -90,6 +92,7 @@ class _Figures(Collector):
         self._tally = tally
         self._admission = admission
         self.database_bytes: int | None = None
+        self.endpoints: dict[str, int] = {}
 
     def collect(self) -> Iterator[Metric]:
         """See ``Collector``."""
@@ -199,6 +202,15 @@ class _Figures(Collector):
 
     def _of_the_webhooks(self) -> Iterator[Metric]:
         dispatcher = self._webhooks.dispatcher
+        if self.endpoints:
+            many = GaugeMetricFamily(
+                "legato_webhook_endpoints",
+                "Endpoints, the same at every server; a failing one is active and took nothing at last.",
+                labels=["state"],
+            )
+            for state, count in self.endpoints.items():
+                many.add_metric([state], count)
+            yield many
         yield CounterMetricFamily("legato_webhooks_delivered", "Events that endpoints took.", dispatcher.delivered)
         yield CounterMetricFamily(
             "legato_webhook_attempts_failed", "Requests to endpoints that did not deliver.", dispatcher.failed

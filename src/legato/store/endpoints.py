@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from legato.events.envelope import JsonObject
 from legato.store.heads import EndpointChanged, announce
@@ -150,6 +150,16 @@ def read_endpoints(connection: Connection, application_id: str | None = None) ->
 def new_endpoints(connection: Connection, since: float) -> list[str]:
     """The ids of endpoints made at ``since`` or later."""
     return list(connection.execute(select(endpoints.c.id).where(endpoints.c.created_at >= since)).scalars())
+
+
+def count_endpoints(connection: Connection) -> dict[str, int]:
+    """How many there are of each state, and how many active ones have taken nothing since they failed (``failing``)."""
+    failing = endpoints.c.failing_since.is_not(None)
+    query = select(endpoints.c.state, failing.label("fails"), func.count().label("many"))
+    found = {"active": 0, "failing": 0, "paused": 0, "disabled": 0}
+    for row in connection.execute(query.group_by(endpoints.c.state, failing)):
+        found["failing" if row.state == "active" and row.fails else row.state] += row.many
+    return found
 
 
 def change_endpoint(connection: Connection, endpoint_id: str, **changes: Any) -> bool:
