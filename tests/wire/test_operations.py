@@ -227,6 +227,23 @@ def _say(server: Server, path: str, token: str, text: str) -> Any:
 
 
 class TestLogs:
+    def test_a_start_says_that_a_schema_was_changed_and_else_nothing_of_it(
+        self, make_server: Callable[..., Server]
+    ) -> None:
+        server = make_server()
+        server.stop()
+
+        def said() -> list[str]:
+            lines = [msgspec.json.decode(line) for line in server.log.read_text().splitlines()]
+            return [line["event"] for line in lines if line["logger"].startswith("alembic")]
+
+        first = said()
+        assert [each.partition(" ")[0] for each in first] == ["Running"] * len(first)
+        assert first
+        server.restart()
+        server.stop()
+        assert said() == first
+
     def test_people_get_text_when_that_is_set(self, make_server: Callable[..., Server]) -> None:
         server = make_server(settings={"LEGATO_LOG_FORMAT": "text"})
         server.stop()

@@ -36,6 +36,9 @@ def set_up(level: str, form: Form) -> None:
     wanted = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(wanted, logging.INFO), handlers=[handler], force=True)
     logging.getLogger("legato").setLevel(wanted)
+    # What it says at every start; that it changes a schema is worth knowing.
+    migrations = logging.getLogger("alembic.runtime.migration")
+    migrations.addFilter(lambda record: not str(record.msg).startswith(("Context impl", "Will assume")))
     logging.captureWarnings(True)
 
 
