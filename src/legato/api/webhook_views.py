@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from legato.api.bodies import Named
+from legato.api.paging import MAX_CURSOR, MAX_PAGE
 from legato.events.envelope import JsonObject
 from legato.events.moment import iso
 from legato.store.attempts import Attempt, DeadLetter
@@ -59,10 +60,18 @@ class EndpointList(msgspec.Struct):
     endpoints: list[EndpointView]
 
 
-class EndpointPage(msgspec.Struct):
-    """All of them."""
+class EndpointPage(msgspec.Struct, omit_defaults=True):
+    """One page, the oldest first; ``cursor`` is where the next one begins, absent at the end."""
 
     embedded: EndpointList = msgspec.field(name="_embedded")
+    cursor: str | None = None
+
+
+class EndpointQuery(msgspec.Struct):
+    """Which page of the endpoints."""
+
+    page_size: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
+    cursor: Annotated[str, Meta(max_length=MAX_CURSOR)] | None = None
 
 
 class AttemptView(msgspec.Struct, omit_defaults=True):

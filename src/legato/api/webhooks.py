@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from legato.api.contract import Answer, Generation, Live, Reply, Request, Stream, route
+from legato.api.paging import read_cursor, write_cursor
 from legato.api.services import Services
 from legato.api.times import moment
 from legato.api.webhook_views import (
@@ -24,6 +25,7 @@ from legato.api.webhook_views import (
     DeadLetterPage,
     EndpointList,
     EndpointPage,
+    EndpointQuery,
     EndpointView,
     NewSecret,
     PastQuery,
@@ -57,6 +59,7 @@ from legato.webhooks import Heard, shown_secret
 NOT_FOUND: Final = "webhook:error:not-found"
 
 _V1: Final[dict[str, Any]] = {"tag": "Webhooks", "generations": (Generation.V1,), "admin_only": True}
+_LIST: Final = "webhooks"
 _ONE: Final = "/webhooks/{endpoint_id}"
 
 
@@ -85,15 +88,31 @@ class WebhookRoom:
         self._ids = services.ids
         self._posting = posting
 
-    @route("GET", "/webhooks", "Lists the application's endpoints.", replies=(Answer(200, EndpointPage),), **_V1)
-    async def list(self, request: Request[None, None]) -> Reply[EndpointPage]:
+    @route(
+        "GET",
+        "/webhooks",
+        "Lists the application's endpoints.",
+        query=EndpointQuery,
+        replies=(Answer(200, EndpointPage),),
+        codes=("paginator-builder:error:invalid-cursor",),
+        **_V1,
+    )
+    async def list(self, request: Request[None, EndpointQuery]) -> Reply[EndpointPage]:
         """Its own, and those of conversations with a callback."""
-        now = self._clock.now()
+        now, query = self._clock.now(), request.query
+        after = None
+        if query.cursor is not None:
+            _, (made_at, id_), _ = read_cursor(_LIST, query.cursor)
+            after = (float(made_at), str(id_))
 
-        def read(connection: Connection) -> list[EndpointView]:
-            return [_seen(connection, each, now) for each in read_endpoints(connection, request.application_id)]
+        def read(connection: Connection) -> tuple[list[EndpointView], str | None]:
+            found = read_endpoints(connection, request.application_id, after=after, limit=query.page_size + 1)
+            page, more = found[: query.page_size], found[query.page_size :]
+            following = write_cursor(_LIST, {}, (page[-1].created_at, page[-1].id), backwards=False) if more else None
+            return [_seen(connection, each, now) for each in page], following
 
-        return Reply(200, EndpointPage(EndpointList(await self._log.read(read))))
+        page, following = await self._log.read(read)
+        return Reply(200, EndpointPage(EndpointList(page), following))
 
     @route(
         "GET",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, tuple_, update
 
 from legato.events.envelope import JsonObject
 from legato.store.heads import EndpointChanged, announce
@@ -139,11 +139,20 @@ def read_endpoint(connection: Connection, endpoint_id: str) -> Endpoint | None:
     return None if row is None else _endpoint(row)
 
 
-def read_endpoints(connection: Connection, application_id: str | None = None) -> list[Endpoint]:
-    """Every endpoint, or an application's, the oldest first."""
-    query = select(endpoints).order_by(endpoints.c.created_at, endpoints.c.id)
+def read_endpoints(
+    connection: Connection,
+    application_id: str | None = None,
+    *,
+    after: tuple[float, str] | None = None,
+    limit: int | None = None,
+) -> list[Endpoint]:
+    """Every endpoint, or an application's, the oldest first; so many ``after`` when and as what one was made."""
+    place = tuple_(endpoints.c.created_at, endpoints.c.id)
+    query = select(endpoints).order_by(endpoints.c.created_at, endpoints.c.id).limit(limit)
     if application_id is not None:
         query = query.where(endpoints.c.application_id == application_id)
+    if after is not None:
+        query = query.where(place > after)
     return [_endpoint(row) for row in connection.execute(query)]
 
 

@@ -200,6 +200,20 @@ def test_a_conversation_tells_its_callback_what_its_mask_names(scene: Scene, rec
     assert all(each.event["params"] == {"tenant": 7} for each in found)
 
 
+def test_endpoints_are_listed_page_by_page_the_oldest_first(scene: Scene, receiver: Receiver) -> None:
+    callbacks = [scene.conversation(callback={"url": f"{receiver.url}/{number}"}) for number in range(4)]
+    listed: list[str] = []
+    query = "?page_size=2"
+    while query:
+        page = scene.ask("GET", f"/v1/webhooks{query}")
+        assert 1 <= len(page["_embedded"]["endpoints"]) <= 2
+        listed += [each["id"] for each in page["_embedded"]["endpoints"]]
+        query = f"?page_size=2&cursor={page['cursor']}" if "cursor" in page else ""
+    assert listed == [scene.application.id, *callbacks]
+    wrong = scene.ask("GET", "/v1/webhooks?cursor=00", status=400)
+    assert wrong["code"] == "paginator-builder:error:invalid-cursor"
+
+
 def test_another_applications_endpoint_does_not_exist(scene: Scene) -> None:
     stranger = scene.server.application()
     answer = scene.server.request("GET", path(scene), token=stranger.token())

@@ -146,6 +146,14 @@ def test_an_endpoint_that_is_not_there_is_not_found(scene: Scene) -> None:
         assert "does not exist" in scene.shell.refused("webhooks", command, "CON-a/b?c")
 
 
+def test_more_endpoints_than_a_page_holds_are_listed_whole(scene: Scene) -> None:
+    made = [
+        scene.ask("POST", "/v1/conversations", {"callback": {"url": scene.receiver.url}}, 201)["id"] for _ in range(101)
+    ]
+    listed = [each["id"] for each in scene.shell.done("webhooks", "list", "--json").json]
+    assert listed == [scene.application_id, *made]
+
+
 def test_an_endpoint_of_an_application_names_the_application(scene: Scene) -> None:
     scene.shell.application("Another")
     assert "--app" in scene.shell.refused("webhooks", "show")

@@ -21,7 +21,13 @@ def list_(
     from legato.cli.asking import asking
     from legato.cli.output import print_json, print_table
 
-    found = asking(application, key, server)("GET", "/v1/webhooks")["_embedded"]["endpoints"]
+    asked, found, query = asking(application, key, server), [], ""
+    while True:
+        page = asked("GET", f"/v1/webhooks{query}")
+        found += page["_embedded"]["endpoints"]
+        if "cursor" not in page:
+            break
+        query = f"?cursor={page['cursor']}"
     if as_json:
         print_json(found)
         return
