@@ -114,7 +114,7 @@ URI: Final = r"^[A-Za-z][A-Za-z0-9+.\-]*:[^\s\x00]+$"  # RFC 3986 3, as far as a
 NO_NUL: Final = r"^[^\x00]*$"  # PostgreSQL's text holds every character but this one
 _PATTERNS: Final[Mapping[str, str]] = {
     URI: "must be a valid uri",
-    HTTP_URL: "must be a valid http or https uri",
+    HTTP_URL: "must be a valid http or https uri without a user and a password",
     NO_NUL: "must not contain a NUL character",
 }
 

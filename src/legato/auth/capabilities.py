@@ -17,7 +17,8 @@ MAX_ADDRESS: Final = 2_048  # characters; what servers accept as a request line 
 MAX_CAPABILITIES: Final = 64 * 1024
 MAX_DEPTH: Final = 16  # what is documented has four levels
 
-HTTP_URL: Final = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]+[^\s]*$"  # the rest is looked at when it is asked
+# Without a user and a password, which no request would be made with; the rest is looked at when it is asked.
+HTTP_URL: Final = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@]+(?:[/?#][^\s]*)?$"
 Address = Annotated[str, Meta(pattern=HTTP_URL, max_length=MAX_ADDRESS)]
 Method = Literal["GET", "POST"]
 ConnectMs = Annotated[int, Meta(ge=300, le=1_000)]

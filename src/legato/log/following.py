@@ -38,6 +38,7 @@ class Following:
     ) -> None:
         self.known = Heads()
         self.has_others = False  # whether other nodes are there, for who knows to say
+        # Of other nodes; and of this one what nobody here could tell but the log.
         self.on_changes: Callable[[Sequence[Change]], None] = lambda _changes: None
         self.on_lost: Callable[[], None] = lambda: None
         self.wake = asyncio.Event()  # shared with the writer

@@ -43,7 +43,7 @@ from legato.log.values import Delivery, IdempotencyKey, Receipt
 from legato.log.work import Work
 from legato.store import Behind, Committed, StaleStateError, Store, commit_batch
 from legato.store.conversations import load_conversations
-from legato.store.heads import PersonChanged
+from legato.store.heads import EndpointChanged, PersonChanged
 from legato.store.users import load_users
 
 T = TypeVar("T")
@@ -250,6 +250,8 @@ class Log:
             self.others.known = committed.heads
             self._publish(draft, waiting)
             self._answer(waiting, outcomes)
+            if changed := draft.batch.new_callbacks:
+                self.others.on_changes([*map(EndpointChanged, changed)])
             self._tell(deliveries := list(draft.deliveries(committed.held.commit + 1)))
             self.others.tell_others(deliveries, committed, is_told=draft.batch.notice is not None)
             return

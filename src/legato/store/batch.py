@@ -36,6 +36,11 @@ class Head:
         return self.after.timestamp is not self.before.timestamp
 
     @property
+    def has_new_callback(self) -> bool:
+        """Whether its events are posted to somebody else."""
+        return self.after.callback != (None if self.is_new else self.before.callback)
+
+    @property
     def is_silent(self) -> bool:
         """Whether the log does not say all that has changed."""
         return self.after.state is ConversationState.DELETED or self.after.sequence == self.before.sequence
@@ -62,6 +67,11 @@ class Batch:
     def is_empty(self) -> bool:
         """Whether there is nothing to store (a batch of signals or of repeats)."""
         return not (self.heads or self.unlogged or self.answers or self.works)
+
+    @property
+    def new_callbacks(self) -> list[str]:
+        """Conversations whose callback is another from now on, or is none any more."""
+        return [key for key, head in self.heads.items() if head.has_new_callback]
 
 
 class Committed(NamedTuple):
@@ -136,10 +146,9 @@ def _store_heads(connection: Connection, batch: Batch, first: int) -> None:
 
 def _store_webhooks(connection: Connection, batch: Batch) -> None:
     """Who hears these events by webhook has them waiting from the same moment on at which they have happened."""
-    for key, head in batch.heads.items():
-        before = None if head.is_new else head.before.callback
-        if head.after.callback != before:
-            set_callback(connection, head.after.application_id, key, head.after.callback, batch.now)
+    for key in batch.new_callbacks:
+        after = batch.heads[key].after
+        set_callback(connection, after.application_id, key, after.callback, batch.now)
     steps = append_to_streams(connection, batch.unlogged, batch.now)
     for key, head in batch.heads.items():
         before_sequence = 0 if head.is_new else head.before.sequence

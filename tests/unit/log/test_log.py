@@ -26,6 +26,7 @@ from legato.events.refusal import Conflict, Forbidden, NotFound, Overloaded, Ref
 from legato.log import IdempotencyKey, Log
 from legato.store import Store
 from legato.store.events import EventQuery, TypeFilter, read_event, read_events, read_states
+from legato.store.heads import Change, EndpointChanged
 from legato.store.resume import Want, missed_by
 from legato.store.schema import conversations, events, idempotency, secrets
 from legato.store.upkeep import state_at
@@ -39,6 +40,19 @@ async def test_ids_count_from_one_without_a_gap(desk: Desk) -> None:
     stored = await desk.log.read(lambda c: read_events(c, EventQuery(cid, 1000)))
     assert [one.event.id for one in stored] == list(range(1, 302))
     assert [one.event.body.get("text") for one in stored[1:]] == [str(n) for n in range(300)]
+
+
+async def test_who_posts_webhooks_is_told_of_a_callback_before_what_happens_next(desk: Desk) -> None:
+    told: list[Change] = []
+    desk.log.others.on_changes = told.extend
+    cid = await desk.conversation(callback={"url": "https://app.example.com/"})
+    assert told == [EndpointChanged(cid)]
+    await desk.log.submit(
+        UpdateConversation(conversation_id=cid, by=Caller(APPLICATION), changes={"display_name": "x"})
+    )
+    assert told == [EndpointChanged(cid)]
+    await desk.log.submit(UpdateConversation(conversation_id=cid, by=Caller(APPLICATION), changes={"callback": None}))
+    assert told == [EndpointChanged(cid)] * 2
 
 
 async def test_commit_numbers_grow_in_the_order_taps_hear(desk: Desk) -> None:

@@ -236,6 +236,7 @@ async def test_the_list_is_the_applications_alone(api: Stage) -> None:
     assert other["_embedded"]["conversations"] == []
 
 
+NO_URL = "must be a valid http or https uri without a user and a password"
 BAD = [
     ({"name": 1}, "name", "must be a string"),
     ({"name": "a" * 101}, "name", "length must be less than or equal to 100"),
@@ -250,8 +251,9 @@ BAD = [
     ({"properties": {"type": "a" * 201}}, "properties.type", "length must be less than or equal to 200"),
     ({"callback": {"method": "PUT", "url": "http://x"}}, "callback.method", "must be one of the documented values"),
     ({"callback": {"event_mask": "x"}}, "callback.url", "is required"),
-    ({"callback": {"url": "ftp://x"}}, "callback.url", "must be a valid http or https uri"),
-    ({"callback": {"url": "http://"}}, "callback.url", "must be a valid http or https uri"),
+    ({"callback": {"url": "ftp://x"}}, "callback.url", NO_URL),
+    ({"callback": {"url": "http://"}}, "callback.url", NO_URL),
+    ({"callback": {"url": "http://user:word@host/"}}, "callback.url", NO_URL),
     ({"state": "DELETED"}, "state", "must be one of the documented values"),
     ([], "body", "must be an object"),
 ]
