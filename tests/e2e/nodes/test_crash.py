@@ -49,8 +49,9 @@ async def test_nothing_is_lost_and_nobody_misses_anything_over_crashes_of_nodes_
         for name in NAMES:
             servers[0].user(application, name)
         rooms = [Room.make(servers[0], application, NAMES) for _ in range(2)]
+        tokens = {name: application.token(name, ttl=TOKEN_SECONDS) for name in NAMES}
         sessions = [
-            Session(servers[index % 2].url, application.token(name, ttl=TOKEN_SECONDS), dialect=("classic", "chat")[index % 2])
+            Session(servers[index % 2].url, tokens[name], dialect=("classic", "chat")[index % 2])
             for index, name in enumerate(NAMES)
         ]
         await asyncio.gather(*(session.login() for session in sessions))
