@@ -5,15 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "load.h"
 #include "requests.h"
 
+#define REST_NS (4 * NS_PER_SECOND) /* a server closes what rests for 5 s, and a request that crosses that is lost */
 #define QUEUE 256 /* receipts of texts that came faster than the server answers; more is a server that has stopped */
 
 struct http {
     struct stream stream; /* first, so that a stream is its connection */
     struct session *session;
     struct job jobs[QUEUE];
+    uint64_t answered_ns; /* when it began to rest */
     unsigned first;
     unsigned count;
     bool asking; /* the first job is on its way */
@@ -64,6 +67,7 @@ static size_t received(struct stream *stream, const char *bytes, size_t length)
     http->first = (http->first + 1) % QUEUE;
     http->count--;
     http->asking = false;
+    http->answered_ns = now_ns();
     load_answered(http->session, &job, status, bytes + head, whole - head);
     ask_next(http);
     return whole;
@@ -97,6 +101,9 @@ void http_ask(struct session *session, const struct job *job)
         fprintf(stderr, "session %u: %d requests wait for an answer\n", session->index, QUEUE);
         exit(1);
     }
+    /* As every client does that is asked seldom: what has rested that long is given up before it is used. */
+    if (http->count == 0 && !http->stream.connecting && now_ns() - http->answered_ns > REST_NS)
+        stream_close(&http->stream);
     http->jobs[(http->first + http->count++) % QUEUE] = *job;
     if (!stream_is_open(&http->stream))
         stream_connect(&http->stream, &owner, session->index, fleet.ports[0]);
