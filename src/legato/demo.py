@@ -18,7 +18,7 @@ from legato.log import Log
 from legato.store.applications import Application, insert_application, read_application, replace_application
 from legato.store.conversations import name_owner
 from legato.store.endpoints import read_endpoint
-from legato.store.lanes import resume_endpoint
+from legato.store.replays import resume_endpoint
 from legato.store.users import find_user_by_name, insert_user
 
 APPLICATION_NAME: Final = "Legato demo"

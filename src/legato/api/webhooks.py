@@ -53,7 +53,8 @@ from legato.store.attempts import (
 )
 from legato.store.endpoints import Endpoint, change_endpoint, read_endpoint, read_endpoints, rotate_endpoint_secret
 from legato.store.events import EventQuery, read_events
-from legato.store.lanes import REPLAY, Again, add_replay, backlog, resume_endpoint, webhook_id
+from legato.store.lanes import webhook_id
+from legato.store.replays import REPLAY, Again, add_replay, backlog, resume_endpoint
 from legato.webhooks import Heard, shown_secret
 
 NOT_FOUND: Final = "webhook:error:not-found"

@@ -37,7 +37,9 @@ from legato.store.deliveries import (
     sent_since,
 )
 from legato.store.endpoints import read_endpoint
-from legato.store.lanes import REPLAY, Again, Progress, add_replay, resume_endpoint, webhook_id
+from legato.store.lanes import webhook_id
+from legato.store.leases import Progress
+from legato.store.replays import REPLAY, Again, add_replay, resume_endpoint
 
 # Between two looks at what has moved: the eye sees no more, and a storm of events costs no more.
 PACE_SECONDS: Final = 0.2

@@ -9,7 +9,7 @@ from functools import partial
 from legato.conversations import Caller, DeleteConversation
 from legato.events.refusal import NotFound, Overloaded
 from legato.log.log import Log
-from legato.store import erasure, lanes, upkeep
+from legato.store import erasure, lane_upkeep, upkeep
 from legato.store.attempts import forget_attempts
 from legato.store.heads import CHANGE_SECONDS, PersonChanged, forget_changes
 from legato.store.idempotency import forget_answers
@@ -88,13 +88,13 @@ class Upkeep:
 
     async def _forget_webhooks(self) -> None:
         before = self._log.clock.now() - self._attempt_seconds
-        for removal in (lanes.remove_sent, lanes.remove_orphans, partial(forget_attempts, before=before)):
-            while await self._log.transact(partial(removal, limit=lanes.REMOVAL_STEP)):
+        for removal in (lane_upkeep.remove_sent, lane_upkeep.remove_orphans, partial(forget_attempts, before=before)):
+            while await self._log.transact(partial(removal, limit=lane_upkeep.REMOVAL_STEP)):
                 pass
 
     async def _forget_changes(self) -> None:
         before = self._log.clock.now() - CHANGE_SECONDS
-        while await self._log.transact(partial(forget_changes, before=before, limit=lanes.REMOVAL_STEP)):
+        while await self._log.transact(partial(forget_changes, before=before, limit=lane_upkeep.REMOVAL_STEP)):
             pass
 
     async def _end_conversations(self) -> None:

@@ -128,7 +128,7 @@ def _set(connection: Connection, now: float, *, id: str, url: str | None, **fiel
 
 
 def remove_endpoint(connection: Connection, endpoint_id: str) -> None:
-    """The endpoint is no more; what waited for it is dropped by ``legato.store.lanes.remove_orphans``."""
+    """The endpoint is no more; what waited for it is dropped by ``legato.store.lane_upkeep.remove_orphans``."""
     if connection.execute(delete(endpoints).where(endpoints.c.id == endpoint_id)).rowcount:
         announce(connection, EndpointChanged(endpoint_id))
 

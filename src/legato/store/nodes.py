@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, Float, cast, delete, func, insert, literal, select, update
 from sqlalchemy.sql import ColumnElement
 
-from legato.store.lanes import release_leases
+from legato.store.leases import release_leases
 from legato.store.schema import nodes
 from legato.store.sessions import release_sessions_of
 

@@ -25,16 +25,8 @@ from legato.events.envelope import Event, decode_event
 from legato.events.moment import Clock
 from legato.store.attempts import DeadLetter
 from legato.store.endpoints import Endpoint, new_endpoints, read_endpoint
-from legato.store.lanes import (
-    Lease,
-    Progress,
-    Waiting,
-    due_endpoints,
-    is_log,
-    lease_lanes,
-    release_leases,
-    waiting_events,
-)
+from legato.store.lanes import is_log
+from legato.store.leases import Lease, Progress, Waiting, due_endpoints, lease_lanes, release_leases, waiting_events
 from legato.webhooks.channel import Channel
 from legato.webhooks.ledger import LEASE_SECONDS, Ledger, Reading, Writing
 from legato.webhooks.policy import LANES_AT_ONCE, Outcome, Policy, Verdict

@@ -13,7 +13,7 @@ from legato.events.moment import Clock
 from legato.events.refusal import Overloaded
 from legato.store.attempts import Attempt, DeadLetter, keep_attempts, keep_dead_letters
 from legato.store.endpoints import change_endpoint
-from legato.store.lanes import Progress, save_progress
+from legato.store.leases import Progress, save_progress
 
 T = TypeVar("T")
 

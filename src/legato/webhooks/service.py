@@ -12,7 +12,7 @@ from legato.events.moment import Clock
 from legato.outbound import Outbound
 from legato.store.attempts import Attempt
 from legato.store.endpoints import Endpoint
-from legato.store.lanes import Progress
+from legato.store.leases import Progress
 from legato.webhooks.dispatcher import Dispatcher
 from legato.webhooks.ledger import Reading, Writing
 from legato.webhooks.listeners import Listener, Listeners, Told

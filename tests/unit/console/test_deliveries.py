@@ -11,7 +11,8 @@ from legato.console import receiver as receiver_module
 from legato.events.envelope import Event
 from legato.store.attempts import Attempt, DeadLetter, keep_attempts, keep_dead_letters
 from legato.store.endpoints import Endpoint, change_endpoint, read_endpoint, rotate_endpoint_secret
-from legato.store.lanes import Progress, lease_lanes, save_progress, webhook_id
+from legato.store.lanes import webhook_id
+from legato.store.leases import Progress, lease_lanes, save_progress
 
 from .conftest import APPLICATION, CONVERSATION, HOOK, Answer, Browser, Chat
 

@@ -14,16 +14,16 @@ from legato.log import Log, Upkeep
 from legato.store import Store
 from legato.store.applications import Application, delete_application, insert_application
 from legato.store.endpoints import read_endpoint, read_endpoints
-from legato.store.lanes import (
+from legato.store.leases import (
     Lease,
     Progress,
-    backlog,
     due_endpoints,
     lease_lanes,
     release_leases,
     save_progress,
     waiting_events,
 )
+from legato.store.replays import backlog
 
 NOW = 1_800_000_000.0
 URL = "https://hook.example/"

@@ -1,0 +1,77 @@
+"""Upkeep of lanes: what is still to be sent stays, what has been sent and what leads nowhere goes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, or_, select
+
+from legato.store.replays import REPLAY
+from legato.store.schema import conversations, endpoints, lanes, stream_events
+
+# Rows removed in one transaction, so that nobody waits long behind it.
+REMOVAL_STEP: Final = 1_000
+
+
+def waits_for_sending(stream: Any) -> Any:
+    """A condition: an endpoint that has not been given up still has events of ``stream`` (a column) to get."""
+    return exists(
+        select(lanes.c.stream)
+        .join(endpoints, endpoints.c.id == lanes.c.endpoint_id)
+        .where(lanes.c.stream == stream, lanes.c.due_at.is_not(None), endpoints.c.state != "disabled")
+    )
+
+
+def least_cursor(connection: Connection, stream: str) -> int | None:
+    """How far the slowest endpoint has come that still has events of ``stream`` to get; None: nobody has."""
+    query = (
+        select(func.min(lanes.c.cursor))
+        .join(endpoints, endpoints.c.id == lanes.c.endpoint_id)
+        .where(lanes.c.stream == stream, lanes.c.due_at.is_not(None), endpoints.c.state != "disabled")
+    )
+    found = connection.execute(query).scalar_one_or_none()
+    return None if found is None else int(found)
+
+
+def remove_sent(connection: Connection, limit: int = REMOVAL_STEP) -> int:
+    """Removes events without a log that no lane has still to send, and the lanes of replays that are done; how many.
+
+    An endpoint that was disabled is waited for no longer.
+    """
+    behind = exists(
+        select(lanes.c.stream)
+        .join(endpoints, endpoints.c.id == lanes.c.endpoint_id)
+        .where(
+            lanes.c.stream == stream_events.c.stream,
+            lanes.c.cursor < stream_events.c.id,
+            endpoints.c.state != "disabled",
+        )
+    )
+    sent = connection.execute(select(stream_events.c.stream, stream_events.c.id).where(~behind).limit(limit)).all()
+    if sent:
+        connection.execute(_REMOVE_SENT, [{"b_stream": row.stream, "b_id": row.id} for row in sent])
+    done = and_(lanes.c.stream.startswith(REPLAY), lanes.c.due_at.is_(None))
+    return len(sent) + connection.execute(delete(lanes).where(done)).rowcount
+
+
+def remove_orphans(connection: Connection, limit: int = REMOVAL_STEP) -> int:
+    """Removes lanes whose endpoint is no more, or whose conversation is; how many, 0 when nothing is left."""
+    endpoint_there = exists(select(endpoints.c.id).where(endpoints.c.id == lanes.c.endpoint_id))
+    conversation_there = exists(select(conversations.c.id).where(conversations.c.id == lanes.c.stream))
+    gone = connection.execute(
+        select(lanes.c.endpoint_id, lanes.c.stream)
+        .where(or_(~endpoint_there, and_(lanes.c.stream.startswith("CON-"), ~conversation_there)))
+        .limit(limit)
+    ).all()
+    if gone:
+        rows = [{"b_endpoint": row.endpoint_id, "b_stream": row.stream} for row in gone]
+        connection.execute(_REMOVE_LANE, rows)
+    return len(gone)
+
+
+_REMOVE_SENT = delete(stream_events).where(
+    stream_events.c.stream == bindparam("b_stream"), stream_events.c.id == bindparam("b_id")
+)
+_REMOVE_LANE = delete(lanes).where(
+    lanes.c.endpoint_id == bindparam("b_endpoint"), lanes.c.stream == bindparam("b_stream")
+)
