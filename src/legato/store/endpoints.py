@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, Update, bindparam, delete, func, insert, select, tuple_, update
 
 from legato.events.envelope import JsonObject
 from legato.store.heads import EndpointChanged, announce
@@ -156,6 +157,11 @@ def read_endpoints(
     return [_endpoint(row) for row in connection.execute(query)]
 
 
+def read_endpoints_of(connection: Connection, endpoint_ids: Collection[str]) -> list[Endpoint]:
+    """The endpoints of these ids, as far as they exist."""
+    return [_endpoint(row) for row in connection.execute(_READ_ENDPOINTS, {"b_ids": list(endpoint_ids)})]
+
+
 def new_endpoints(connection: Connection, since: float) -> list[str]:
     """The ids of endpoints made at ``since`` or later."""
     return list(connection.execute(select(endpoints.c.id).where(endpoints.c.created_at >= since)).scalars())
@@ -177,6 +183,22 @@ def change_endpoint(connection: Connection, endpoint_id: str, **changes: Any) ->
         announce(connection, EndpointChanged(endpoint_id))
     statement = update(endpoints).where(endpoints.c.id == endpoint_id).values(changes)
     return connection.execute(statement).rowcount > 0
+
+
+def change_endpoints(connection: Connection, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """How endpoints fare: sets columns of each, by its id. Those that are no more are left out."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for endpoint_id, columns in sorted(changes.items()):
+        row = {f"b_{name}": value for name, value in columns.items()}
+        alike.setdefault(tuple(sorted(columns)), []).append({"b_id": endpoint_id, **row})
+    for names, rows in alike.items():
+        connection.execute(_change(names), rows)
+
+
+@cache  # by the few ways in which an endpoint can fare
+def _change(names: tuple[str, ...]) -> Update:
+    changed: dict[str, Any] = {name: bindparam(f"b_{name}") for name in names}
+    return update(endpoints).where(endpoints.c.id == bindparam("b_id")).values(changed)
 
 
 def rotate_endpoint_secret(connection: Connection, endpoint_id: str, now: float, overlap: float) -> bytes | None:
@@ -206,3 +228,4 @@ def _endpoint(row: Row[Any]) -> Endpoint:
 
 # Asked for each page that is sent: building it again takes longer than SQLite takes to answer.
 _READ_ENDPOINT = select(endpoints).where(endpoints.c.id == bindparam("b_id"))
+_READ_ENDPOINTS = select(endpoints).where(endpoints.c.id.in_(bindparam("b_ids", expanding=True)))

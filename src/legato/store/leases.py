@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, case, exists, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, exists, select, update
 
 from legato.store.lanes import is_log, webhook_id
 from legato.store.paging import grouped
@@ -34,6 +35,16 @@ class Waiting(msgspec.Struct, frozen=True):
     payload: bytes
 
 
+class Page(msgspec.Struct, frozen=True):
+    """The next events of a lane, whose head was at ``head``.
+
+    Fewer than were asked for although the head is further: what stood there has been removed.
+    """
+
+    head: int
+    events: list[Waiting]
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """Where a leased lane now is. ``due_at`` is when to try again; None: at once if there is more. ``release``: the
     lease ends."""
@@ -47,39 +58,48 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     release: bool = False
 
 
-def due_endpoints(connection: Connection, now: float) -> list[str]:
-    """Endpoints that something is due to be sent to and that may be sent it."""
-    due = exists(
-        select(lanes.c.stream).where(
-            lanes.c.endpoint_id == endpoints.c.id, lanes.c.due_at <= now, lanes.c.leased_until <= now
-        )
-    )
-    query = select(endpoints.c.id).where(endpoints.c.state == "active", endpoints.c.due_at <= now, due)
-    return list(connection.execute(query).scalars())
+def due_endpoints(connection: Connection, now: float, among: Collection[str] | None = None) -> list[str]:
+    """Endpoints (of ``among``, or all) that something is due to be sent to and that may be sent it."""
+    if among is None:
+        return list(connection.execute(_DUE_ENDPOINTS, {"b_now": now}).scalars())
+    return list(connection.execute(_DUE_AMONG, {"b_now": now, "b_endpoints": list(among)}).scalars())
 
 
-def lease_lanes(
-    connection: Connection, endpoint_id: str, node: str, now: float, until: float, limit: int
-) -> list[Lease]:
-    """Up to ``limit`` due lanes of an endpoint, ours until ``until``: those that wait longest."""
-    query = (
-        select(lanes)
-        .where(lanes.c.endpoint_id == endpoint_id, lanes.c.due_at <= now, lanes.c.leased_until <= now)
-        .order_by(lanes.c.due_at, lanes.c.stream)
-        .limit(limit)
-        .with_for_update(
-            skip_locked=True
-        )  # PostgreSQL: another node may be leasing; SQLite has one writer and no such word
-    )
-    rows = connection.execute(query).all()
+def lease_lanes(connection: Connection, rooms: Mapping[str, int], node: str, now: float, until: float) -> list[Lease]:
+    """Up to so many due lanes of each endpoint, ours until ``until``: those that wait longest.
+
+    Whoever leases has locked the row that all writers take turns at, so nobody else leases meanwhile.
+    """
+    rows = _due_lanes(connection, rooms, now)
     if rows:
-        streams = [row.stream for row in rows]
-        connection.execute(
-            update(lanes)
-            .where(lanes.c.endpoint_id == endpoint_id, lanes.c.stream.in_(streams))
-            .values(leased_by=node, leased_until=until)
-        )
+        taken = [
+            {"b_endpoint": row.endpoint_id, "b_stream": row.stream, "b_node": node, "b_until": until} for row in rows
+        ]
+        connection.execute(_TAKE_LANE, taken)
     return [Lease(row.endpoint_id, row.stream, row.cursor, row.head, row.attempts, row.failing_since) for row in rows]
+
+
+def _due_lanes(connection: Connection, rooms: Mapping[str, int], now: float) -> list[Row[Any]]:
+    """Most endpoints have a lane or two that are due, and one statement finds them all.
+
+    One may have thousands, of which a few are wanted: then each is asked by itself.
+    """
+    if len(rooms) > 1:
+        most = sum(rooms.values())
+        asked = {"b_endpoints": list(rooms), "b_now": now, "b_most": most + 1}
+        rows = connection.execute(_DUE_OF_ALL, asked).all()
+        if len(rows) <= most:
+            by_endpoint = grouped((row.endpoint_id, row) for row in rows)
+            return [row for key, mine in by_endpoint.items() for row in sorted(mine, key=_age)[: rooms[key]]]
+    return [
+        row
+        for endpoint_id, room in rooms.items()
+        for row in connection.execute(_DUE_OF_ONE, {"b_endpoint": endpoint_id, "b_now": now, "b_most": room})
+    ]
+
+
+def _age(row: Row[Any]) -> tuple[float, str]:
+    return row.due_at, row.stream
 
 
 def save_progress(connection: Connection, node: str, progress: Collection[Progress], now: float, until: float) -> None:
@@ -109,35 +129,28 @@ def release_leases(connection: Connection, node: str | None = None) -> None:
     connection.execute(update(lanes).where(gone).values(leased_by=None, leased_until=0.0))
 
 
-def waiting_events(connection: Connection, lease: Lease, after: int, limit: int) -> tuple[int, list[Waiting]]:
-    """The head of a lane and what its stream has after event ``after``, in order, at most ``limit`` events.
+def waiting_events(connection: Connection, lease: Lease, after: int, limit: int) -> Page:
+    """What a lane has after event ``after``, in order, at most ``limit`` events; none when the lane is no more."""
+    place = {"b_endpoint": lease.endpoint_id, "b_stream": lease.stream}
+    head = connection.execute(_HEAD, place).scalar_one_or_none()
+    return Page(after, []) if head is None else _page(connection, lease.stream, after, head, limit)
 
-    None although the head is further: what stood there has been removed.
-    """
-    head = connection.execute(
-        select(lanes.c.head).where(lanes.c.endpoint_id == lease.endpoint_id, lanes.c.stream == lease.stream)
-    ).scalar_one_or_none()
-    if head is None or head <= after:
-        return after, []
-    if is_log(lease.stream):
-        query = (
-            select(events.c.id, events.c.payload)
-            .where(events.c.conversation_id == lease.stream, events.c.id > after, events.c.id <= head)
-            .order_by(events.c.id)
-            .limit(limit)
-        )
-        logged_rows = connection.execute(query)
-        return head, [Waiting(row.id, webhook_id(lease.stream, row.id), row.payload) for row in logged_rows]
-    unlogged = (
-        select(stream_events.c.id, stream_events.c.webhook_id, stream_events.c.payload)
-        .where(stream_events.c.stream == lease.stream, stream_events.c.id > after, stream_events.c.id <= head)
-        .order_by(stream_events.c.id)
-        .limit(limit)
-    )
-    rows = connection.execute(unlogged).all()
+
+def first_pages(connection: Connection, leases: Iterable[Lease], limit: int) -> list[Page]:
+    """What each of these lanes, which have just been leased, has to send, at most ``limit`` events of each."""
+    return [_page(connection, lease.stream, lease.cursor, lease.head, limit) for lease in leases]
+
+
+def _page(connection: Connection, stream: str, after: int, head: int, limit: int) -> Page:
+    if head <= after:
+        return Page(after, [])
+    span = {"b_stream": stream, "b_after": after, "b_head": head, "b_most": limit}
+    if is_log(stream):
+        logged_rows = connection.execute(_LOGGED, span)
+        return Page(head, [Waiting(row.id, webhook_id(stream, row.id), row.payload) for row in logged_rows])
+    rows = connection.execute(_UNLOGGED, span).all()
     logged = _from_logs(connection, [row.webhook_id for row in rows if row.payload is None])
-    found = [Waiting(row.id, row.webhook_id, row.payload or logged.get(row.webhook_id, b"")) for row in rows]
-    return head, found
+    return Page(head, [Waiting(row.id, row.webhook_id, row.payload or logged.get(row.webhook_id, b"")) for row in rows])
 
 
 def _from_logs(connection: Connection, known_by: Sequence[str]) -> dict[str, bytes]:
@@ -150,6 +163,57 @@ def _from_logs(connection: Connection, known_by: Sequence[str]) -> dict[str, byt
     return found
 
 
+# These are asked for with every event that is sent: building one takes longer than SQLite takes to answer it.
+_IS_FREE = (lanes.c.due_at <= bindparam("b_now"), lanes.c.leased_until <= bindparam("b_now"))
+_DUE_ENDPOINTS = select(endpoints.c.id).where(
+    endpoints.c.state == "active",
+    endpoints.c.due_at <= bindparam("b_now"),
+    exists(select(lanes.c.stream).where(lanes.c.endpoint_id == endpoints.c.id, *_IS_FREE)),
+)
+_DUE_AMONG = _DUE_ENDPOINTS.where(endpoints.c.id.in_(bindparam("b_endpoints", expanding=True)))
+_DUE: Select[Any] = select(
+    lanes.c.endpoint_id,
+    lanes.c.stream,
+    lanes.c.cursor,
+    lanes.c.head,
+    lanes.c.attempts,
+    lanes.c.failing_since,
+    lanes.c.due_at,
+).where(*_IS_FREE)
+_DUE_OF_ALL = _DUE.where(lanes.c.endpoint_id.in_(bindparam("b_endpoints", expanding=True))).limit(bindparam("b_most"))
+_DUE_OF_ONE = (
+    _DUE.where(lanes.c.endpoint_id == bindparam("b_endpoint"))
+    .order_by(lanes.c.due_at, lanes.c.stream)
+    .limit(bindparam("b_most"))
+)
+_TAKE_LANE = (
+    update(lanes)
+    .where(lanes.c.endpoint_id == bindparam("b_endpoint"), lanes.c.stream == bindparam("b_stream"))
+    .values(leased_by=bindparam("b_node"), leased_until=bindparam("b_until"))
+)
+_HEAD = select(lanes.c.head).where(
+    lanes.c.endpoint_id == bindparam("b_endpoint"), lanes.c.stream == bindparam("b_stream")
+)
+_LOGGED = (
+    select(events.c.id, events.c.payload)
+    .where(
+        events.c.conversation_id == bindparam("b_stream"),
+        events.c.id > bindparam("b_after"),
+        events.c.id <= bindparam("b_head"),
+    )
+    .order_by(events.c.id)
+    .limit(bindparam("b_most"))
+)
+_UNLOGGED = (
+    select(stream_events.c.id, stream_events.c.webhook_id, stream_events.c.payload)
+    .where(
+        stream_events.c.stream == bindparam("b_stream"),
+        stream_events.c.id > bindparam("b_after"),
+        stream_events.c.id <= bindparam("b_head"),
+    )
+    .order_by(stream_events.c.id)
+    .limit(bindparam("b_most"))
+)
 _SAVE_PROGRESS = (
     update(lanes)
     .where(

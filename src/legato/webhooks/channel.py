@@ -24,12 +24,24 @@ TELL_SECONDS: Final = 5.0
 class Channel:
     """One endpoint. ``working`` are the streams that are leased; ``endpoint`` is as it was read last."""
 
-    __slots__ = ("_began", "_errors", "_limit", "_policy", "_streak", "_told_at", "endpoint", "is_stale", "working")
+    __slots__ = (
+        "_began",
+        "_errors",
+        "_limit",
+        "_policy",
+        "_streak",
+        "_told_at",
+        "endpoint",
+        "has_news",
+        "is_stale",
+        "working",
+    )
 
     def __init__(self, endpoint: Endpoint, policy: Policy) -> None:
         self.endpoint = endpoint
         self.working: set[str] = set()
         self.is_stale = False  # somebody has changed it since it was read
+        self.has_news = False  # something has happened since its streams were read
         self._policy = policy
         self._limit = LANES_AT_ONCE
         self._streak = 0  # successes since the limit was last changed
@@ -41,6 +53,11 @@ class Channel:
     def is_idle(self) -> bool:
         """Whether nothing is being sent to it, and the store says all there is to know of its health."""
         return not self.working and self.endpoint.failing_since is None
+
+    @property
+    def is_at_work_on_all(self) -> bool:
+        """Whether whatever happens next concerns a lane that is worked on already: it hears one conversation alone."""
+        return self.endpoint.conversation_id in self.working
 
     def room(self, now: float) -> int:
         """How many more lanes may be worked on. One that fails is asked by one lane until it takes something."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from legato.events.moment import Clock
 from legato.events.refusal import Overloaded
 from legato.store.attempts import Attempt, DeadLetter, keep_attempts, keep_dead_letters
-from legato.store.endpoints import change_endpoint
-from legato.store.leases import Progress, save_progress
+from legato.store.endpoints import change_endpoints
+from legato.store.leases import Progress, due_endpoints, save_progress
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Ledger:
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self._saving = asyncio.Lock()
-        self.on_saved: Callable[[list[Progress]], None] = lambda _saved: None
+        self.on_saved: Callable[[list[Progress], Sequence[str]], None] = lambda _saved, _left: None
 
     def start(self) -> None:
         """Begins to save."""
@@ -118,17 +118,19 @@ class Ledger:
         letters, self._letters = self._letters, []
         changes, self._changes = self._changes, {}
 
-        def write(connection: Connection) -> None:
+        freed = {each.endpoint_id for each in progress if each.release}
+
+        def write(connection: Connection) -> Sequence[str]:
             now = self._clock.now()
             save_progress(connection, self._node, progress, now, now + LEASE_SECONDS)
             keep_attempts(connection, attempts)
             keep_dead_letters(connection, letters)
-            for endpoint_id, columns in sorted(changes.items()):
-                change_endpoint(connection, endpoint_id, **columns)
+            change_endpoints(connection, changes)
+            return due_endpoints(connection, now, freed) if freed else ()
 
         while True:
             try:
-                await self._write(write)
+                left = await self._write(write)
                 break
             except Overloaded:
                 if self._closing:
@@ -139,4 +141,4 @@ class Ledger:
                     return
             await asyncio.sleep(RETRY_SECONDS)
         self._room.set()
-        self.on_saved(progress)
+        self.on_saved(progress, left)

@@ -195,7 +195,7 @@ async def test_resuming_makes_due_what_waited(chat: Chat, browser: Browser) -> N
 
     def hold_up(connection: Any) -> None:
         change_endpoint(connection, APPLICATION, state="disabled", why="answered 410 Gone", due_at=now + 60)
-        lease_lanes(connection, APPLICATION, "node", now, now + 10, 1)
+        lease_lanes(connection, {APPLICATION: 1}, "node", now, now + 10)
         held = Progress(endpoint_id=APPLICATION, stream=CONVERSATION, cursor=1, due_at=now + 60, release=True)
         save_progress(connection, "node", [held], now, now)
 
@@ -204,14 +204,14 @@ async def test_resuming_makes_due_what_waited(chat: Chat, browser: Browser) -> N
     endpoint = await endpoint_of(chat)
     assert (endpoint.state, endpoint.why, endpoint.due_at) == ("active", None, 0.0)
     later = chat.log.clock.now()
-    assert await chat.log.transact(lambda c: lease_lanes(c, APPLICATION, "node", later, later + 10, 9))
+    assert await chat.log.transact(lambda c: lease_lanes(c, {APPLICATION: 9}, "node", later, later + 10))
 
 
 async def test_sending_again_makes_a_lane_of_its_own(chat: Chat, browser: Browser) -> None:
     await chat.say("two")
     assert (await browser.post("/console/again", CHOSEN)).status == 204
     now = chat.log.clock.now()
-    leases = await chat.log.transact(lambda c: lease_lanes(c, APPLICATION, "node", now, now + 10, 9))
+    leases = await chat.log.transact(lambda c: lease_lanes(c, {APPLICATION: 9}, "node", now, now + 10))
     assert sorted(lease.stream.partition(":")[0] for lease in leases) == [CONVERSATION, "replay"]
 
 

@@ -17,6 +17,7 @@ from legato.store.endpoints import read_endpoint, read_endpoints
 from legato.store.leases import (
     Lease,
     Progress,
+    Waiting,
     due_endpoints,
     lease_lanes,
     release_leases,
@@ -71,9 +72,14 @@ class Desk:
     async def lease(self, node: str, now: float = NOW, limit: int = 10) -> dict[str, Lease]:
         """What ``node`` gets for 20 seconds, by stream."""
         leased = await self.log.transact(
-            partial(lease_lanes, endpoint_id=self.application, node=node, now=now, until=now + 20, limit=limit)
+            partial(lease_lanes, rooms={self.application: limit}, node=node, now=now, until=now + 20)
         )
         return {each.stream: each for each in leased}
+
+    async def waiting(self, lease: Lease) -> list[Waiting]:
+        """What a lane has, from its beginning."""
+        page = await self.log.read(partial(waiting_events, lease=lease, after=0, limit=10))
+        return page.events
 
     async def save(self, node: str, *progress: Progress) -> None:
         """Writes down where ``node`` says that lanes are."""
@@ -107,14 +113,14 @@ async def test_a_lane_holds_what_its_conversation_has_and_in_that_order(desk: De
     cid = await desk.conversation(events=3)
     lease = (await desk.lease("one"))[cid]
     assert (lease.cursor, lease.head) == (0, 3)
-    head, waiting = await desk.log.read(partial(waiting_events, lease=lease, after=1, limit=10))
-    assert (head, [(each.id, each.webhook_id) for each in waiting]) == (3, [(2, f"{cid}_2"), (3, f"{cid}_3")])
+    page = await desk.log.read(partial(waiting_events, lease=lease, after=1, limit=10))
+    assert (page.head, [(each.id, each.webhook_id) for each in page.events]) == (3, [(2, f"{cid}_2"), (3, f"{cid}_3")])
 
 
 async def test_the_applications_own_stream_has_ids_of_its_own(desk: Desk) -> None:
     made = [await desk.conversation(events=0) for _ in range(2)]
     lease = (await desk.lease("one"))[desk.application]
-    _, waiting = await desk.log.read(partial(waiting_events, lease=lease, after=0, limit=10))
+    waiting = await desk.waiting(lease)
     assert [each.webhook_id for each in waiting] == [f"{desk.application}_1", f"{desk.application}_2"]
     assert [cid.encode() in each.payload for cid, each in zip(made, waiting, strict=True)] == [True, True]
 
@@ -172,12 +178,12 @@ async def test_a_deleted_conversation_stays_until_its_webhooks_are_told(desk: De
     await desk.log.submit(DeleteConversation(conversation_id=cid, by=desk.admin))
     await upkeep.once()
     lease = (await desk.lease("one"))[cid]
-    _, waiting = await desk.log.read(partial(waiting_events, lease=lease, after=0, limit=10))
+    waiting = await desk.waiting(lease)
     assert len(waiting) == 3
     await desk.log.transact(release_leases)
     await desk.tell_all()
     await upkeep.once()
-    _, waiting = await desk.log.read(partial(waiting_events, lease=lease, after=0, limit=10))
+    waiting = await desk.waiting(lease)
     assert waiting == []
 
 
@@ -188,7 +194,7 @@ async def test_retention_cuts_nothing_that_is_still_to_be_told(desk: Desk) -> No
     desk.clock.time = NOW + 1_000
     await desk.post(cid, 6)
     await Upkeep(desk.log, retention_seconds=500).once()
-    _, waiting = await desk.log.read(partial(waiting_events, lease=lease, after=0, limit=10))
+    waiting = await desk.waiting(lease)
     assert [each.id for each in waiting] == [3, 4, 5, 6]
 
 
