@@ -1,0 +1,161 @@
+"""Leasing in bulk: many endpoints in one commit, each within its room, and nothing waits to be looked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import pytest
+
+from legato.conversations import Caller, CreateConversation, PostEvent
+from legato.events.ids import RandomIds
+from legato.log import Log
+from legato.outbound import Outbound
+from legato.store import Store
+from legato.store.applications import Application, insert_application
+from legato.store.endpoints import change_endpoints, read_endpoints_of
+from legato.store.leases import Lease, Progress, due_endpoints, first_pages, lease_lanes, save_progress
+from legato.store.signature import SignatureSecrets
+from legato.testing.receiver import Received, Receiver
+from legato.webhooks import Signer, Webhooks
+
+NOW = 2_000_000_000.0  # later than everything here falls due
+URL = "http://127.0.0.1:9/"
+ids = RandomIds()
+
+
+@dataclass
+class House:
+    """A log, and an application with an event URL."""
+
+    log: Log
+    application: str = field(default_factory=ids.uuid)
+
+    async def conversation(self, events: int = 1, url: str | None = None) -> str:
+        """A conversation with so many events, and a callback if there is a URL for it."""
+        cid = f"CON-{ids.uuid()}"
+        callback = None if url is None else {"url": url}
+        by = Caller(self.application)
+        await self.log.submit(CreateConversation(conversation_id=cid, by=by, name=cid, callback=callback))
+        for _ in range(events):
+            await self.post(cid)
+        return cid
+
+    async def post(self, cid: str) -> None:
+        """One more event."""
+        await self.log.submit(
+            PostEvent(conversation_id=cid, by=Caller(self.application), type="custom:step", body={"a": 1})
+        )
+
+    async def lease(self, rooms: dict[str, int]) -> list[Lease]:
+        """What a node gets."""
+        return await self.log.transact(partial(lease_lanes, rooms=rooms, node="node", now=NOW, until=NOW + 20))
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[House]:
+    """On each store."""
+    store = Store(database_url)
+    await store.open()
+    log = Log(store)
+    await log.start()
+    house = House(log)
+    rtc = {"webhooks": {"event_url": {"address": URL}}}
+    made = Application(id=house.application, name="x", public_key="p", created_at=1.0, capabilities={"rtc": rtc})
+    await log.transact(partial(insert_application, application=made))
+    yield house
+    await log.close()
+    await store.close()
+
+
+@pytest.mark.parametrize("lanes", [3, 20], ids=["found by one statement", "too many for one statement"])
+async def test_an_endpoint_gets_as_many_lanes_as_it_has_room_for_and_the_oldest_first(house: House, lanes: int) -> None:
+    callbacks = [await house.conversation(url=URL) for _ in range(3)]
+    made = callbacks + [await house.conversation() for _ in range(lanes)]
+    rooms = {house.application: 2, **dict.fromkeys(callbacks, 1)}
+    got = {(each.endpoint_id, each.stream) for each in await house.lease(rooms)}
+    own = sorted(stream for endpoint_id, stream in got if endpoint_id == house.application)
+    # The application's own stream began with the first conversation.
+    assert own == sorted([house.application, made[0]])
+    assert got - {(house.application, stream) for stream in own} == {(cid, cid) for cid in callbacks}
+    again = await house.lease(dict.fromkeys(callbacks, 1) | {house.application: 100})
+    assert {each.stream for each in again} == set(made[1:])
+
+
+async def test_the_first_pages_of_lanes_are_read_together_each_with_its_own_events(house: House) -> None:
+    long, short = await house.conversation(events=3), await house.conversation(events=1)
+    leases = sorted(await house.lease({house.application: 10}), key=lambda lease: [long, short].count(lease.stream))
+    pages = await house.log.read(partial(first_pages, leases=leases, limit=2))
+    seen = {
+        lease.stream: (page.head, [each.id for each in page.events]) for lease, page in zip(leases, pages, strict=True)
+    }
+    assert seen == {house.application: (2, [1, 2]), long: (3, [1, 2]), short: (1, [1])}
+
+
+async def test_what_is_due_is_asked_for_some_endpoints_alone(house: House) -> None:
+    one, other = [await house.conversation(url=URL) for _ in range(2)]
+    await house.lease({other: 1})
+    assert set(await house.log.read(partial(due_endpoints, now=NOW))) == {house.application, one}
+    assert await house.log.read(partial(due_endpoints, now=NOW, among=[one, other])) == [one]
+    done = Progress(endpoint_id=other, stream=other, cursor=0, release=True)
+    await house.log.transact(partial(save_progress, node="node", progress=[done], now=NOW, until=NOW))
+    assert set(await house.log.read(partial(due_endpoints, now=NOW, among=[one, other]))) == {one, other}
+
+
+async def test_how_several_endpoints_fare_is_written_down_together(house: House) -> None:
+    well, ill, gone = [await house.conversation(url=URL) for _ in range(2)] + ["CON-gone"]
+    changes = {
+        well: {"succeeded_at": 5.0},
+        ill: {"failures": 2, "due_at": NOW, "why": "answered 503"},
+        gone: {"succeeded_at": 6.0},
+    }
+    await house.log.transact(partial(change_endpoints, changes=changes))
+    found = {each.id: each for each in await house.log.read(partial(read_endpoints_of, endpoint_ids=changes))}
+    assert found.keys() == {well, ill}
+    assert (found[well].succeeded_at, found[well].failures, found[well].why) == (5.0, 0, None)
+    assert (found[ill].succeeded_at, found[ill].failures, found[ill].why) == (None, 2, "answered 503")
+
+
+async def test_whatever_happens_while_a_lane_is_worked_on_or_released_is_sent_without_a_look(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody looks for what was missed: an event that nobody is woken for is never sent.
+    monkeypatch.setattr("legato.webhooks.leasing.LOOK_SECONDS", 1e9)
+    webhooks = Webhooks(
+        read=house.log.read,
+        write=house.log.transact,
+        outbound=Outbound(dangerous_allow_private_addresses=True),
+        signer=Signer("key", SignatureSecrets("s" * 40), ids),
+        clock=house.log.clock,
+        ids=ids,
+    )
+    house.log.tap(webhooks.hear)
+    with Receiver() as receiver:
+        made = [await house.conversation(events=0, url=receiver.url) for _ in range(8)]
+        await webhooks.start()
+        for cid in made:
+            webhooks.changed(cid)
+
+        async def talk(cid: str, pace: int) -> None:
+            for number in range(40):
+                await house.post(cid)
+                if number % (pace + 1) == 0:  # now and then the lane is through before the next event comes
+                    await asyncio.to_thread(receiver.until, _has(cid, number + 1), "it is told so far")
+
+        await asyncio.gather(*(talk(cid, pace) for pace, cid in enumerate(made)))
+        for cid in made:
+            got = await asyncio.to_thread(receiver.until, _has(cid, 40), "everything is told")
+            assert [each.id for each in got if each.id.startswith(cid)] == [f"{cid}_{n}" for n in range(1, 41)]
+        await webhooks.close()
+    assert webhooks.dispatcher.working == 0
+
+
+def _has(cid: str, count: int) -> Callable[[list[Received]], bool]:
+    """Whether so much of a conversation has come."""
+
+    def holds(requests: list[Received]) -> bool:
+        return sum(each.id.startswith(cid) for each in requests) >= count
+
+    return holds
