@@ -9,7 +9,7 @@
 #include "load.h"
 #include "requests.h"
 
-#define REST_NS (4 * NS_PER_SECOND) /* a server closes what rests for 5 s, and a request that crosses that is lost */
+#define REST_NS (60 * NS_PER_SECOND) /* the server closes what rests for 75 s; a request that crosses that is lost */
 #define QUEUE 256 /* receipts of texts that came faster than the server answers; more is a server that has stopped */
 
 struct http {

@@ -26,6 +26,9 @@ from legato.operations.traces import Traces
 BACKLOG: Final = 4096
 # Answers under way get this long when the server is told to stop.
 DRAIN_SECONDS: Final = 10
+# A connection may rest that long between two requests: longer than proxies and browsers keep theirs, of which most give
+# them up after 60 s. Who keeps a connection for longer than the other side sends into a closed one now and then.
+KEEP_ALIVE_SECONDS: Final = 75
 
 
 def run(
@@ -73,6 +76,7 @@ async def _serve(
         forwarded_allow_ips=settings.trusted_proxies,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = _Server(config, app)
