@@ -119,6 +119,13 @@ def test_the_image_is_small_named_by_version_and_built_from_a_wheel() -> None:
     assert ".whl" in the("RUN") or "/wheels" in the("RUN")
 
 
+def test_the_image_is_built_with_extras_that_there_are() -> None:
+    (named,) = re.findall(r"--build-arg EXTRAS=(\S+)", CONTAINERFILE.read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(named.split(",")) <= set(project["optional-dependencies"])
+    assert '".${EXTRAS:+[$EXTRAS]}"' in next(rest for name, rest in instructions() if name == "RUN").split()
+
+
 def test_the_image_copies_what_is_there_and_everything_the_wheel_is_made_of() -> None:
     copied = {source for name, rest in instructions() if name == "COPY" for source in rest.split()[:-1]}
     assert all((ROOT / source).exists() for source in copied)

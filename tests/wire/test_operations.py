@@ -160,6 +160,17 @@ class TestMetrics:
         states = ("active", "failing", "paused", "disabled")
         assert [told[f'legato_webhook_endpoints{{state="{state}"}}'] for state in states] == [1, 1, 1, 1]
 
+    def test_they_count_events_that_wait_for_webhooks(self, make_server: Callable[..., Server]) -> None:
+        server = make_server()
+        rtc = {"webhooks": {"event_url": {"address": "https://hook.example/"}}}
+        paused, disabled = (server.application(rtc=rtc) for _ in range(2))
+        assert server.request("POST", f"/v1/webhooks/{paused.id}/pause", token=paused.token()).status == 200
+        with sqlite3.connect(server.directory / "legato.db", timeout=PATIENCE_SECONDS) as database:
+            database.execute(f"UPDATE endpoints SET state = 'disabled' WHERE id = '{disabled.id}'")
+        for application in (paused, disabled):
+            server.request("POST", "/v1/conversations", {}, token=application.token())
+        assert metrics(server)["legato_webhook_events_waiting"] == 1  # conversation:created
+
     async def test_they_count_who_comes_and_goes(self, make_server: Callable[..., Server]) -> None:
         server = make_server()
         application = _people(server)

@@ -283,6 +283,8 @@ class WebhookRoom:
                 letters = unreplayed(
                     connection, endpoint.id, since=since or 0.0, ids=body.dead_letters, limit=MAX_REPLAY
                 )
+                if body.dead_letters is not None and (absent := {*body.dead_letters} - {each.id for each in letters}):
+                    raise InvalidInput.of("dead_letters", f"{min(absent)} is not the id of one of this endpoint's")
                 mark_replayed(connection, [letter.id for letter in letters], now)
                 again = [_again(letter) for letter in letters]
             else:

@@ -7,14 +7,16 @@ import ssl
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Generator
-from typing import Any, Final
+from collections.abc import Callable, Generator
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from legato.cli.problems import CommandError
 from legato.config import Settings
 from legato.installation import Announcement
+
+T = TypeVar("T")
 
 TIMEOUT_SECONDS: Final = 30.0
 MAX_LINE: Final = 1024 * 1024  # bytes of a stream's line; an event with its headers is a tenth of it
@@ -27,6 +29,32 @@ class AnswerError(CommandError):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status
+
+
+# What a server that starts or stops answers, or a proxy in its place.
+AWAY: Final = frozenset((502, 503, 504))
+AGAIN_SECONDS: Final = 1.0
+
+
+def until_answered(ask: Callable[[], T]) -> T:
+    """The result of ``ask``, from a server that may go away and come back meanwhile, which is said once. Raises
+    AnswerError.
+    """
+    import time
+
+    from legato.cli.output import note
+
+    has_said = False
+    while True:
+        try:
+            return ask()
+        except CommandError as error:
+            if isinstance(error, AnswerError) and error.status not in AWAY:
+                raise
+            if not has_said:
+                note(f"{error}. Asking again until there is …")
+                has_said = True
+            time.sleep(AGAIN_SECONDS)
 
 
 class Client:

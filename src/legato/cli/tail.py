@@ -25,8 +25,11 @@ def tail(
     key: KeyOption = None,
     server: ServerOption = None,
 ) -> None:
-    """Follow a conversation: each event of its log, one a line. Needs a running server."""
+    """Follow a conversation: each event of its log, one a line, also over a restart. Needs a running server."""
+    from functools import partial
+
     from legato.cli.asking import asking
+    from legato.cli.client import until_answered
 
     asked = asking(application, key, server)
     source, application_id = asked.server, asked.application_id
@@ -36,7 +39,7 @@ def tail(
     for event in past[len(past) - min(lines, len(past)) :]:
         _print(event, as_json)
     while follow:
-        last = _follow(source, application_id, conversation_id, last, as_json)
+        last = until_answered(partial(_follow, source, application_id, conversation_id, last, as_json))
 
 
 def _follow(source: OverHttp, application_id: str, conversation_id: str, last: int, as_json: bool) -> int:

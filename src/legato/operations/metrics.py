@@ -33,6 +33,7 @@ from legato.log import COMMIT_BOUNDS, Log
 from legato.operations.probe import Probe
 from legato.sessions import Sessions
 from legato.store.endpoints import count_endpoints
+from legato.store.replays import events_waiting
 from legato.store.size import database_bytes
 from legato.webhooks import Webhooks
 
@@ -58,6 +59,7 @@ class Metrics:
     ) -> None:
         self._size = Probe(log, database_bytes, ASK_SECONDS)
         self._endpoints = Probe(log, count_endpoints, ASK_SECONDS)
+        self._waiting = Probe(log, events_waiting, ASK_SECONDS)
         self._figures = _Figures(log, sessions, webhooks, tally, admission, nodes)
         self._registry = CollectorRegistry()
         self._registry.register(self._figures)
@@ -66,9 +68,12 @@ class Metrics:
     async def text(self) -> bytes:
         """All of them as they stand; what cannot be found out is left out."""
         # `/health/ready` says what is wrong with the database; everything else is still told.
-        size, endpoints = await asyncio.gather(self._size.ask(), self._endpoints.ask(), return_exceptions=True)
+        size, endpoints, waiting = await asyncio.gather(
+            self._size.ask(), self._endpoints.ask(), self._waiting.ask(), return_exceptions=True
+        )
         self._figures.database_bytes = size if isinstance(size, int) else None
         self._figures.endpoints = endpoints if isinstance(endpoints, dict) else {}
+        self._figures.events_waiting = waiting if isinstance(waiting, int) else None
         # In a thread: counting open files takes 10 ms where there are 20,000, and the event loop has better to do.
         return await asyncio.to_thread(generate_latest, self._registry)
 
@@ -93,6 +98,7 @@ class _Figures(Collector):
         self._admission = admission
         self.database_bytes: int | None = None
         self.endpoints: dict[str, int] = {}
+        self.events_waiting: int | None = None
 
     def collect(self) -> Iterator[Metric]:
         """See ``Collector``."""
@@ -211,6 +217,12 @@ class _Figures(Collector):
             for state, count in self.endpoints.items():
                 many.add_metric([state], count)
             yield many
+        if self.events_waiting is not None:
+            yield GaugeMetricFamily(
+                "legato_webhook_events_waiting",
+                "Events that endpoints are still to get, the same at every server; disabled ones get none.",
+                self.events_waiting,
+            )
         yield CounterMetricFamily("legato_webhooks_delivered", "Events that endpoints took.", dispatcher.delivered)
         yield CounterMetricFamily(
             "legato_webhook_attempts_failed", "Requests to endpoints that did not deliver.", dispatcher.failed

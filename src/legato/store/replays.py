@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from legato.store.endpoints import change_endpoint
 from legato.store.lanes import stream_row
-from legato.store.schema import lanes, stream_events
+from legato.store.schema import endpoints, lanes, stream_events
 
 REPLAY: Final = "replay:"  # their names begin so
 
@@ -22,6 +22,13 @@ def backlog(connection: Connection, endpoint_id: str) -> tuple[int, int]:
     )
     total, streams = connection.execute(query).one()
     return int(total), int(streams)
+
+
+def events_waiting(connection: Connection) -> int:
+    """How many events endpoints are still to get, each counted for every endpoint; those given up get none."""
+    due = and_(lanes.c.endpoint_id == endpoints.c.id, lanes.c.due_at >= 0)  # the range of an index; NULL is not in it
+    query = select(func.coalesce(func.sum(lanes.c.head - lanes.c.cursor), 0)).select_from(endpoints.join(lanes, due))
+    return int(connection.execute(query.where(endpoints.c.state != "disabled")).scalar_one())
 
 
 def resume_endpoint(connection: Connection, endpoint_id: str, now: float) -> bool:

@@ -83,5 +83,5 @@ def rotate_signature_secret(
 
 
 def new_signature_secret() -> str:
-    """Letters and digits, by chance."""
+    """Letters and digits, at random."""
     return "".join(random.choice(_ALPHABET) for _ in range(SIGNATURE_SECRET_CHARACTERS))

@@ -141,6 +141,10 @@ def test_dead_letters_are_sent_again_under_the_ids_they_had(scene: Scene) -> Non
     again = [each for each in of(scene.receiver.accepted(), cid) if each.event["id"] in bad]
     assert [(each.id, each.event["id"]) for each in again] == [(f"{cid}_{event_id}", event_id) for event_id in bad]
     assert all("replayed_at" in each for each in letters())
+    mine = [each["id"] for each in letters()]
+    refused = scene.ask("POST", path(scene, "/replay"), {"dead_letters": [*mine, 4711]}, 400)
+    assert refused["invalid_parameters"][0]["reason"] == "4711 is not the id of one of this endpoint's"
+    assert scene.ask("POST", path(scene, "/replay"), {"dead_letters": mine}, 202) == {"events": 2}
 
 
 def test_a_range_of_a_log_is_sent_again(scene: Scene) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,18 @@ from legato.testing.server import Server
 from legato.testing.waiting import PATIENCE_SECONDS, poll
 
 from .shell import Shell
-from .webhook_scene import SIGNATURE_SECRET, Scene, running
+from .webhook_scene import SIGNATURE_SECRET, SOON, Scene, running
 
 
 @pytest.fixture
 def scene(shell: Shell, posting_server: Server, receiver: Receiver) -> Scene:
-    shell.set(database_url=posting_server.database_url)
+    return _scene(shell, posting_server, receiver)
+
+
+def _scene(shell: Shell, server: Server, receiver: Receiver) -> Scene:
+    shell.set(database_url=server.database_url)
     made = shell.done("app", "create", "Shop", "--event-url", receiver.url, "--json").json
-    return Scene(shell, posting_server, receiver, made["id"])
+    return Scene(shell, server, receiver, made["id"])
 
 
 def _raw(request: Received) -> bytes:
@@ -72,6 +77,22 @@ def test_the_attempts_at_an_endpoint_are_followed(scene: Scene) -> None:
     table = scene.shell.done("webhooks", "attempts", "-n", "1").out.splitlines()
     assert [line.split()[1] for line in table] == ["STATUS", "200"]
     assert scene.shell.done("webhooks", "tail", "--no-follow", "-n", "0").out == ""
+
+
+def test_attempts_are_followed_over_a_restart(
+    shell: Shell, make_server: Callable[..., Server], receiver: Receiver
+) -> None:
+    scene = _scene(shell, make_server(settings=SOON), receiver)
+    cid = scene.conversation()
+    scene.until_taken(f"{scene.application_id}_1")
+    with running("webhooks", "tail", "-n", "0") as (_, printed, said):
+        scene.say(cid, 1)
+        assert next(line for line in printed if f"{cid}_1 " in line)
+        scene.server.stop()
+        assert "Asking again" in said.readline()
+        scene.server.restart()
+        scene.say(cid, 2)
+        assert next(line for line in printed if f"{cid}_2 " in line)
 
 
 def test_more_attempts_than_a_page_holds_come_whole(scene: Scene) -> None:

@@ -49,10 +49,12 @@ def tail(
     key: KeyOption = None,
     server: ServerOption = None,
 ) -> None:
-    """Follow an endpoint: each attempt to send it something, one a line."""
+    """Follow an endpoint: each attempt to send it something, one a line, also over a restart of the server."""
     import time
+    from functools import partial
 
     from legato.cli.asking import asking
+    from legato.cli.client import until_answered
     from legato.cli.tail import POLL_SECONDS
 
     asked = asking(application, key, server, endpoint)
@@ -63,7 +65,7 @@ def tail(
         print_attempt(attempt, as_json)
     while follow:
         time.sleep(POLL_SECONDS)
-        for attempt in _since(asked, path, last):
+        for attempt in until_answered(partial(_since, asked, path, last)):
             print_attempt(attempt, as_json)
             last = attempt["id"]
 
