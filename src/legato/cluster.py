@@ -52,11 +52,6 @@ class Cluster:
         self._store = store
         self._log: Log | None = None
 
-    @property
-    def others(self) -> int:
-        """How many other nodes are alive."""
-        return 0 if self.nodes is None else self.nodes.others
-
     async def open_log(self, installation: str) -> Log:
         """The log, running. ``installation`` is the name that all of its nodes share. Raises MissingNatsError."""
         opened = Log(self._store, clock=self.clock, queue_bound=self._settings.queue_bound, bus=self._bus(installation))
@@ -112,28 +107,34 @@ class Hearsay:
 
     def hear(self, changes: Sequence[Change]) -> None:
         """The log's ``on_changes``."""
-        app, registry = self._app, self._app.sessions.registry
         for change in changes:
-            match change:
-                case PersonChanged(user_id, application_id):
-                    app.auth.forget_user(application_id, user_id)
-                case ApplicationChanged(application_id, void):
-                    if void is not None:
-                        app.auth.forget_application(application_id)
-                        app.webhooks.listeners.end(application_id)
-                        registry.ended_with(application_id, void)
-                    self._read(application_id)
-                case EndpointChanged(endpoint_id):
-                    app.webhooks.changed(endpoint_id)
-                case SessionsEnded(session_ids, reason):
-                    registry.ended(session_ids, reason)
-                case SessionsMoved(session_ids, node):
-                    if node != app.cluster.node:
-                        registry.moved(session_ids)
-                case SessionRefreshed():
-                    registry.refreshed(change)
-                case _:  # what only the log remembers
-                    pass
+            try:
+                self._hear(change)
+            except Exception:  # they are heard once: one that cannot be dealt with takes none of the others along
+                log.exception("what was changed elsewhere (%s) could not be followed", type(change).__name__)
+
+    def _hear(self, change: Change) -> None:
+        app, registry = self._app, self._app.sessions.registry
+        match change:
+            case PersonChanged(user_id, application_id):
+                app.auth.forget_user(application_id, user_id)
+            case ApplicationChanged(application_id, void):
+                if void is not None:
+                    app.auth.forget_application(application_id)
+                    app.webhooks.listeners.end(application_id)
+                    registry.ended_with(application_id, void)
+                self._read(application_id)
+            case EndpointChanged(endpoint_id):
+                app.webhooks.changed(endpoint_id)
+            case SessionsEnded(session_ids, reason):
+                registry.ended(session_ids, reason)
+            case SessionsMoved(session_ids, node):
+                if node != app.cluster.node:
+                    registry.moved(session_ids)
+            case SessionRefreshed():
+                registry.refreshed(change)
+            case _:  # what only the log remembers
+                pass
 
     def forget_everything(self) -> None:
         """Nobody can say what has changed: how applications want their events is read again."""
@@ -158,12 +159,13 @@ class Hearsay:
         while self._changed or self._is_lost:
             try:
                 if self._is_lost:
+                    self._is_lost = False  # before reading: it may be lost again, and a change come, while that goes on
                     await self._app.log.read(self._app.manners.load)
-                    self._is_lost = False
-                for application_id in list(self._changed):
+                while self._changed:
+                    application_id = self._changed.pop()
                     found = await self._app.log.read(partial(read_application, application_id=application_id))
                     self._app.manners.changed(application_id, found)
-                    self._changed.discard(application_id)
-            except Exception as error:  # until then its events are rendered as it wanted them before
+            except Exception as error:  # until then events are rendered as they were wanted before
+                self._is_lost = True
                 log.warning("what another node has changed could not be read (%s)", type(error).__name__)
                 await asyncio.sleep(READ_AGAIN_SECONDS)

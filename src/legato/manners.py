@@ -29,16 +29,20 @@ class Manners:
         return self._different.get(application_id, self._default)
 
     def load(self, connection: Connection) -> None:
-        """Reads what applications have chosen."""
-        self._different = {}
-        for application_id, settings in read_settings(connection):
-            self._choose(application_id, settings.get("render_text"))
+        """Reads what applications have chosen. In a reader's thread: what was known until then stands to the end."""
+        found = read_settings(connection)
+        chosen = {application_id: self._manner(settings.get("render_text")) for application_id, settings in found}
+        self._different = {application_id: manner for application_id, manner in chosen.items() if manner is not None}
 
     def changed(self, application_id: str, application: Application | None) -> None:
         """An application was made, changed, or (None) deleted."""
-        self._choose(application_id, None if application is None else application.settings.get("render_text"))
+        manner = self._manner(None if application is None else application.settings.get("render_text"))
+        if manner is None:
+            self._different.pop(application_id, None)
+        else:
+            self._different[application_id] = manner
 
-    def _choose(self, application_id: str, choice: bool | None) -> None:
-        self._different.pop(application_id, None)
-        if choice is not None and self._by_choice[choice] is not self._default:
-            self._different[application_id] = self._by_choice[choice]
+    def _manner(self, choice: bool | None) -> Manner | None:
+        """What an application has chosen; None when it is what all have."""
+        chosen = self._default if choice is None else self._by_choice[choice]
+        return None if chosen is self._default else chosen

@@ -80,16 +80,16 @@ async def _serve(
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = _Server(config, app)
-    announce(
-        Announcement(
-            pid=os.getpid(),
-            url=settings.origin,
-            api_key=app.account.api_key,
-            secret=app.local_secret,
-            certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
-        )
-    )
     try:
+        announce(
+            Announcement(
+                pid=os.getpid(),
+                url=settings.origin,
+                api_key=app.account.api_key,
+                secret=app.local_secret,
+                certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
+            )
+        )
         server.when_ready = partial(on_ready, app)
         await server.serve(sockets=[listener])
     finally:

@@ -15,7 +15,7 @@ class Bus(Protocol):
     kind: str  # for people and metrics
     sent: int  # messages, since the start
     received: int
-    dropped: int  # because too many waited
+    dropped: int  # because too many waited, or nobody could be told
 
     @property
     def notice(self) -> Notice | None:

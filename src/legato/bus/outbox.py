@@ -1,4 +1,8 @@
-"""What waits to be said: bounded, in order, and sent by one task, over and over again connected."""
+"""What waits to be said: bounded, in order, and sent by one task, over and over again connected.
+
+What nobody could be told is not kept for later: others have read what was committed by then, and signals are worth
+nothing late.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,10 @@ from legato.store import Notice
 
 log = logging.getLogger(__name__)
 
-# What waits while the bus is away. The oldest give way: heads are found without it, signals are worth nothing late.
+# Messages that wait while the bus is slow; the oldest give way.
 MAX_WAITING: Final = 4_096
+# Of these so many may hold events, a batch each. Of others it is only said that they are there.
+MAX_APPENDED: Final = 64
 # Between tries to connect: soon at first, for a server that was only restarted.
 FIRST_RETRY_SECONDS: Final = 0.2
 LAST_RETRY_SECONDS: Final = 3.0
@@ -44,9 +50,14 @@ class ConnectedBus(ABC):
 
     def publish(self, message: Message) -> None:
         """See ``Bus``."""
+        if not self.is_connected:
+            self.dropped += 1
+            return
         if len(self._waiting) >= MAX_WAITING:
             self._waiting.popleft()
             self.dropped += 1
+        if isinstance(message, Appended) and len(self._waiting) >= MAX_APPENDED:
+            message = Advanced(message.commit)
         self._waiting.append(message)
         self._bell.set()
 
@@ -63,6 +74,8 @@ class ConnectedBus(ABC):
     def _connected(self) -> None:
         self.is_connected = True
         log.info("the %s bus is connected", self.kind)
+        self._waiting.clear()
+        self.publish(Advanced())
         self._hear(Advanced())
 
     def _take(self, text: str) -> None:

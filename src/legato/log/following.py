@@ -104,6 +104,10 @@ class Following:
 
     async def take_in_what_was_said(self) -> None:
         """Takes in what other nodes said that they have committed, as far as it goes on from what is known here."""
+        while news := self._said_next():  # again: more is said while memory is read
+            await self.take_in(news, self._store.glance)
+
+    def _said_next(self) -> News | None:
         known, events = self.known, list[StoredEvent]()
         while self._said:
             said = self._said[0]
@@ -113,15 +117,14 @@ class Following:
                 events += (StoredEvent(event, number) for number, event in enumerate(said.events, known.commit + 1))
                 known = Heads(said.commit, known.change)
             self._said.popleft()
-        if events:
-            await self.take_in(News(known, events, []), self._store.glance)
+        return News(known, events, []) if events else None
 
     async def catch_up(self) -> None:
         """Finds what other nodes have committed and tells it, then the signals that follow it."""
         try:
             await self.take_in_what_was_said()
             if self._is_behind:
-                self._is_asked = False
+                self._is_asked, self._told = False, 0  # whatever is said from now on may be newer than what is read
                 self._counts.looked += 1
                 news = await self._store.glance(lambda connection: read_news(connection, self.known))
                 await self.take_in(news, self._store.glance)
@@ -129,7 +132,6 @@ class Following:
             await self._let_pass()
         except Exception:  # the database does not answer: it is looked at again before long
             log.exception("what other nodes have committed could not be read and will be looked for again")
-            self._told = self.known.commit
         self.let_go()
 
     async def take_in(self, news: News, read: Reading) -> None:
@@ -173,6 +175,7 @@ class Following:
 
     def _hear(self, message: Message) -> None:
         """What another node says."""
+        self.has_others = True
         self._told = max(self._told, message.commit)
         if isinstance(message, Passed):
             self._passing.append(message)

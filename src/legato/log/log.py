@@ -86,7 +86,6 @@ class Log:
         self._taps: list[Tap] = []
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
-        self._committing = False
         self._begun = 0  # when the batch that is worked on was taken, for its trace
         self.others = Following(store, self._memory, self.bus, self.counts, self._tell)
         self._wake = self.others.wake
@@ -183,12 +182,15 @@ class Log:
         return await self._recall(self._memory.people, user_id, load)
 
     async def _recall(self, kept: Recent[str, T], key: str, load: Callable[[Connection], T | None]) -> T | None:
-        """What memory or else the store has; kept when no commit can have come between the reading and now."""
+        """What memory or else the store has; kept when no commit can have come between the reading and now.
+
+        What is read while one is under way, and kept before it is known, is overwritten or dropped as it gets known.
+        """
         found = kept.get(key)
         if found is None:
-            generation, is_calm = self._memory.generation, not self._committing
+            generation = self._memory.generation
             found = await self.store.read(load)
-            if found is not None and is_calm and not self._committing and generation == self._memory.generation:
+            if found is not None and generation == self._memory.generation:
                 kept.put(key, found)
         return found
 
@@ -210,9 +212,7 @@ class Log:
             if self._queue:
                 await self._try([self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))])
             if self.others.is_due:
-                self._committing = True  # what is read on the side meanwhile may be older
                 await self.others.catch_up()
-                self._committing = False
             elif not self._queue and not self._closing:
                 self._wake.clear()
                 await self._wake.wait()
@@ -266,7 +266,7 @@ class Log:
         """Decides and commits, on what other nodes have committed meanwhile if they have; None: there is too much of it
         to read while they wait, and this node has to take another turn when it has caught up.
         """
-        await self._follow_what_was_said()
+        await self.others.take_in_what_was_said()
         draft, outcomes = await self._decide(waiting, self.store.glance)
         if draft.batch.is_empty:
             if await self.others.is_overtaken():  # what needs no commit is decided on the truth as well
@@ -277,7 +277,6 @@ class Log:
         if not isinstance(turn, Behind):
             return draft, outcomes, turn
         self.counts.decided_again += 1
-        self._committing = True
         try:
             if turn.news.is_lost or not turn.news.is_all:
                 await turn.abandon()
@@ -288,16 +287,9 @@ class Log:
             again, outcomes = await self._decide(waiting, turn.read)
             commit = partial(commit_batch, batch=again.batch)
             return again, outcomes, await self._timed(again, lambda: turn.finish(commit))
-        finally:
-            self._committing = False
+        except BaseException:
             await turn.abandon()
-
-    async def _follow_what_was_said(self) -> None:
-        self._committing = True
-        try:
-            await self.others.take_in_what_was_said()
-        finally:
-            self._committing = False
+            raise
 
     async def _decide(self, waiting: list[_Waiting], look: Reading) -> tuple[Draft, list[Receipt | Exception | None]]:
         requests = [(one.command, one.key) for one in waiting if one.command is not None]
@@ -324,7 +316,6 @@ class Log:
         return draft, outcomes
 
     async def _timed(self, draft: Draft, commit: Callable[[], Awaitable[T]]) -> T:
-        self._committing = True
         begun = time.perf_counter()
         try:
             result = await commit()
@@ -332,7 +323,6 @@ class Log:
             self._forget_touched(draft)
             raise
         finally:
-            self._committing = False
             self._memory.generation += 1
         if isinstance(result, Behind):
             self._forget_touched(draft)

@@ -74,6 +74,8 @@ async def audience_now(conversation_id: str, memory: Memory, read: Reading) -> t
     if state is None:
         found = await read(lambda connection: load_conversations(connection, [conversation_id]))
         state = found.get(conversation_id)
+        if state is not None:
+            memory.states.put(conversation_id, state)
     return () if state is None else state.audience
 
 

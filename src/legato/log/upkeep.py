@@ -37,12 +37,10 @@ class Upkeep:
         *,
         retention_seconds: float | None = None,
         attempt_seconds: float = ATTEMPT_SECONDS,
-        interval: float = INTERVAL_SECONDS,
     ) -> None:
         self._log = log_
         self._retention = retention_seconds
         self._attempt_seconds = attempt_seconds
-        self._interval = interval
         self._chores = (
             self._end_conversations,
             self._cut_logs,
@@ -61,7 +59,7 @@ class Upkeep:
                     await chore()
                 except Exception:
                     log.exception("a chore failed and will be tried again")
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(INTERVAL_SECONDS)
 
     async def once(self) -> None:
         """Everything that is due now."""

@@ -19,7 +19,7 @@ from legato.store.schema import conversations, events, members, receipts
 
 
 class StaleStateError(Exception):
-    """Another writer was faster: what was decided on its conversations must be decided again."""
+    """A conversation is not where it was remembered to be: what was decided on it must be decided again."""
 
 
 @dataclass(slots=True)

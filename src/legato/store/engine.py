@@ -1,7 +1,7 @@
 """Opening the database: one thread that writes, a few that read.
 
-SQLite runs in WAL mode with ``synchronous=FULL``: COMMIT returns after fsync. Every write of the product passes through
-``Store.write``, so a transaction never waits for another of this process; readers see the last commit.
+SQLite runs in WAL mode with ``synchronous=FULL``: COMMIT returns after fsync. Everything that is written passes through
+one thread, so a transaction never waits for another of this process; readers see the last commit.
 """
 
 from __future__ import annotations
@@ -72,10 +72,7 @@ class Store:
         Otherwise ``work`` is not done and the transaction stays open: what is new is in the Behind, and so is the way
         to end it, which has to be gone.
         """
-        taken = await self._run(self._writer, lambda: take_turn(self._writing, known, work))
-        if isinstance(taken, Behind):
-            taken.thread = self._writer
-        return taken
+        return await self._run(self._writer, lambda: take_turn(self._writing, known, work, self._writer))
 
     async def glance(self, work: Callable[[Connection], T]) -> T:
         """``work`` on the writing connection, for who writes: nobody else uses that one, and it waits for nobody."""

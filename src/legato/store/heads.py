@@ -116,7 +116,8 @@ _decode = msgspec.json.Decoder(Change).decode
 class News(msgspec.Struct, frozen=True):
     """What was committed after one place, in order, up to ``heads``. ``is_all``: there was no more when it was read.
 
-    ``is_lost``: changes among it are kept no longer, or it is more than anybody should read; it is empty then.
+    ``is_lost``: changes among it are kept no longer, or mean nothing to this node, or it is more than anybody should
+    read; it is empty then.
     """
 
     heads: Heads
@@ -184,7 +185,10 @@ def read_news(connection: Connection, known: Heads, head: Heads | None = None) -
     numbered: list[Change] = []
     if upto.change > known.change:
         rows = select(changes.c.payload).where(changes.c.number > known.change, changes.c.number <= upto.change)
-        numbered = [_decode(row.payload) for row in connection.execute(rows.order_by(changes.c.number))]
+        try:
+            numbered = [_decode(row.payload) for row in connection.execute(rows.order_by(changes.c.number))]
+        except msgspec.ValidationError:  # a newer node has changed what this one knows nothing of
+            return News(head, [], [], is_lost=True)
         if len(numbered) < upto.change - known.change:
             return News(head, [], [], is_lost=True)
     return News(upto, told, numbered, is_all=upto == head)

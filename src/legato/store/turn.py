@@ -41,11 +41,12 @@ class Behind:
     All other writers wait for it meanwhile.
     """
 
-    def __init__(self, connection: Connection, held: Heads, news: News) -> None:
+    def __init__(self, connection: Connection, held: Heads, news: News, thread: ThreadPoolExecutor) -> None:
+        """``thread`` is the writer's."""
         self.news = news
         self._held = held
         self._connection = connection
-        self.thread: ThreadPoolExecutor  # the writer's
+        self._thread = thread
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """``work`` within the transaction."""
@@ -72,11 +73,13 @@ class Behind:
         await self._run(self._connection.close)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
-def take_turn(engine: Engine, known: Heads, work: Callable[[Connection, Heads], T]) -> T | Behind:
-    """``work`` and its commit if the heads are at ``known``; else the open turn. In the writer's thread."""
+def take_turn(
+    engine: Engine, known: Heads, work: Callable[[Connection, Heads], T], thread: ThreadPoolExecutor
+) -> T | Behind:
+    """``work`` and its commit if the heads are at ``known``; else the open turn. In the writer's ``thread``."""
     with telling():
         connection = engine.connect()
     try:
@@ -87,7 +90,7 @@ def take_turn(engine: Engine, known: Heads, work: Callable[[Connection, Heads], 
                 connection.commit()
                 connection.close()
                 return result
-            return Behind(connection, held, read_news(connection, known, held))
+            return Behind(connection, held, read_news(connection, known, held), thread)
     except BaseException:
         connection.close()
         raise

@@ -9,8 +9,9 @@ from functools import partial
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import Connection, insert, select
 
-from legato.bus import Appended, Passed
+from legato.bus import Advanced, Appended, Passed
 from legato.conversations import Caller, CreateConversation, DeleteConversation, DeleteEvent, LeaveMember
 from legato.events import Event
 from legato.events.refusal import Conflict, NotFound, Refusal
@@ -24,7 +25,7 @@ from legato.store.heads import (
     forget_changes,
     read_heads,
 )
-from legato.store.schema import heads
+from legato.store.schema import changes, heads
 from legato.store.upkeep import state_at
 from legato.testing.postgres import Cluster
 
@@ -203,6 +204,30 @@ async def test_what_is_said_while_this_node_writes_is_told_once_and_in_order(des
         await one.log.others.follow()
     assert two.log.counts.decided_again == (0 if is_said else 20)
     assert told(two) == told(one)
+
+
+async def test_what_is_said_and_is_not_there_is_looked_for_once(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    await one.conversation()
+    two.log.others._hear(Advanced(10_000))  # of a database that has lost its last commits, or of another installation
+    await until(lambda: two.log.head == one.log.head and not two.log.others.is_due)
+    assert two.log.counts.looked == 1
+
+
+async def test_a_change_that_means_nothing_to_this_node_is_as_good_as_lost(desks: list[Desk]) -> None:
+    one, two, _ = desks
+    lost: list[bool] = []
+    two.log.others.on_lost = lambda: lost.append(True)
+
+    def of_a_newer_node(connection: Connection) -> None:
+        connection.execute(heads.update().values(change_no=heads.c.change_no + 1))
+        number = connection.execute(select(heads.c.change_no)).scalar_one()
+        connection.execute(insert(changes).values(number=number, created_at=0, payload=b'{"type":"of tomorrow"}'))
+
+    await one.log.store.write(of_a_newer_node)
+    cid = await two.conversation()
+    assert lost == [True]
+    assert (await two.log.conversation(cid, APPLICATION)).id == cid
 
 
 async def test_what_needs_no_commit_is_decided_on_what_others_committed_too(desks: list[Desk]) -> None:
