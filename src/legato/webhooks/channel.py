@@ -61,6 +61,8 @@ class Channel:
 
     def room(self, now: float) -> int:
         """How many more lanes may be worked on. One that fails is asked by one lane until it takes something."""
+        if self.is_stale:  # what is known of it may be over; whoever leases reads it again
+            return max(0, self._limit - len(self.working))
         if self.endpoint.state != "active" or now < self.endpoint.due_at:
             return 0
         return max(0, (1 if self.endpoint.failures else self._limit) - len(self.working))
@@ -91,6 +93,7 @@ class Channel:
         health: dict[str, Any] = {"succeeded_at": now}
         if was_failing:
             health |= {"failures": 0, "failing_since": None, "due_at": 0.0, "why": None}
+            self._began = now  # the wait is over, whatever is left of it: who fails from here on waits again
         self.endpoint = replace(self.endpoint, **health)
         if not was_failing and now - self._told_at < TELL_SECONDS:
             return {}

@@ -136,3 +136,20 @@ def test_an_endpoint_that_takes_nothing_for_days_is_disabled() -> None:
     it = channel(failing_since=NOW - POLICY.give_up)
     told = it.failed(failed(Reason.DNS), NOW, NOW, 0.0, waits=True)
     assert (told["state"], it.room(NOW + 1e9)) == ("disabled", 0)
+
+
+def test_who_takes_something_during_a_wait_and_asks_for_patience_again_is_given_it_again() -> None:
+    it = channel()
+    it.failed(Outcome(429, retry_after=3_600.0), NOW, NOW, 0.0, waits=True)
+    it.succeeded(NOW + 1)  # of a lane that had begun before
+    it.failed(Outcome(429, retry_after=3_600.0), NOW + 2, NOW + 2, 0.0, waits=True)
+    assert (it.endpoint.due_at, it.room(NOW + 3)) == (NOW + 3_602, 0)
+
+
+def test_an_endpoint_that_was_changed_is_asked_about_again_whatever_was_known_of_it() -> None:
+    it = channel()
+    it.gone()
+    assert it.room(NOW) == 0
+    it.is_stale = True
+    it.working.add("a lane")
+    assert it.room(NOW) == LANES_AT_ONCE - 1
