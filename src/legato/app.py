@@ -253,7 +253,7 @@ class Application:
     def _begin_anew(self) -> None:
         """Nobody can tell what was missed: nothing that is remembered counts."""
         self.auth.forget_everything()
-        self.webhooks.listeners.end_all("this server has lost its place; listen again")
+        self.webhooks.lost_track()
         self.sessions.registry.begin_anew()
         self._hearsay.forget_everything()
 

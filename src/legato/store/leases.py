@@ -14,8 +14,9 @@ from legato.store.schema import endpoints, events, lanes, nodes, stream_events
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A lane that is ours for a while, as it stood then. ``attempts`` are at the event after ``cursor``."""
+    """A lane that is ``node``'s for a while, as it stood then. ``attempts`` are at the event after ``cursor``."""
 
+    node: str
     endpoint_id: str
     stream: str
     cursor: int
@@ -76,7 +77,9 @@ def lease_lanes(connection: Connection, rooms: Mapping[str, int], node: str, now
             {"b_endpoint": row.endpoint_id, "b_stream": row.stream, "b_node": node, "b_until": until} for row in rows
         ]
         connection.execute(_TAKE_LANE, taken)
-    return [Lease(row.endpoint_id, row.stream, row.cursor, row.head, row.attempts, row.failing_since) for row in rows]
+    return [
+        Lease(node, row.endpoint_id, row.stream, row.cursor, row.head, row.attempts, row.failing_since) for row in rows
+    ]
 
 
 def _due_lanes(connection: Connection, rooms: Mapping[str, int], now: float) -> list[Row[Any]]:
@@ -129,11 +132,14 @@ def release_leases(connection: Connection, node: str | None = None) -> None:
     connection.execute(update(lanes).where(gone).values(leased_by=None, leased_until=0.0))
 
 
-def waiting_events(connection: Connection, lease: Lease, after: int, limit: int) -> Page:
-    """What a lane has after event ``after``, in order, at most ``limit`` events; none when the lane is no more."""
-    place = {"b_endpoint": lease.endpoint_id, "b_stream": lease.stream}
+def waiting_events(connection: Connection, lease: Lease, after: int, limit: int) -> Page | None:
+    """What a lane has after event ``after``, in order, at most ``limit`` events.
+
+    None when the lane is no more, or is another node's: a lease that ran out may have been taken.
+    """
+    place = {"b_endpoint": lease.endpoint_id, "b_stream": lease.stream, "b_node": lease.node}
     head = connection.execute(_HEAD, place).scalar_one_or_none()
-    return Page(after, []) if head is None else _page(connection, lease.stream, after, head, limit)
+    return None if head is None else _page(connection, lease.stream, after, head, limit)
 
 
 def first_pages(connection: Connection, leases: Iterable[Lease], limit: int) -> list[Page]:
@@ -192,7 +198,9 @@ _TAKE_LANE = (
     .values(leased_by=bindparam("b_node"), leased_until=bindparam("b_until"))
 )
 _HEAD = select(lanes.c.head).where(
-    lanes.c.endpoint_id == bindparam("b_endpoint"), lanes.c.stream == bindparam("b_stream")
+    lanes.c.endpoint_id == bindparam("b_endpoint"),
+    lanes.c.stream == bindparam("b_stream"),
+    lanes.c.leased_by == bindparam("b_node"),
 )
 _LOGGED = (
     select(events.c.id, events.c.payload)

@@ -40,7 +40,7 @@ class Channel:
     def __init__(self, endpoint: Endpoint, policy: Policy) -> None:
         self.endpoint = endpoint
         self.working: set[str] = set()
-        self.is_stale = False  # somebody has changed it since it was read
+        self.is_stale = False  # somebody has changed it since it was read: whoever reads it again sets it before
         self.has_news = False  # something has happened since its streams were read
         self._policy = policy
         self._limit = LANES_AT_ONCE
@@ -69,7 +69,6 @@ class Channel:
 
     def read_again(self, stored: Endpoint) -> None:
         """The endpoint as it stands in the store, where what this node knows of its health may be still to come."""
-        self.is_stale = False
         if stored.updated_at != self.endpoint.updated_at or stored.state != self.endpoint.state:
             self.endpoint = stored  # somebody has changed it: what was known of the other is worth nothing
             self._began, self._errors = stored.due_at, 0

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -126,13 +126,13 @@ class Dispatcher:
         """Something has happened in these streams: applications' and conversations' ids, most of them no endpoints."""
         self._leasing.heard(ids)
 
-    def wake(self, endpoint_ids: Iterable[str]) -> None:
-        """Something may be due for these endpoints."""
-        self._leasing.wake(endpoint_ids)
-
     def changed(self, endpoint_id: str) -> None:
         """An endpoint was made, changed, paused, resumed or removed."""
         self._leasing.changed(endpoint_id)
+
+    def doubt_all(self) -> None:
+        """Nobody can tell which endpoints were changed: each is read again before anything more is sent to it."""
+        self._leasing.doubt_all()
 
     def _begin(self, channel: Channel, lease: Lease, first: Page | None) -> None:
         task = asyncio.create_task(self._worker.work(channel, lease, first), name=f"webhook lane {lease.stream}")

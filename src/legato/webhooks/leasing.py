@@ -61,6 +61,7 @@ class Leasing:
         self._known: set[str] = set()  # endpoints, as far as this node has seen
         self._seen_until = 0.0
         self._asked: set[str] = set()
+        self._changed: set[str] = set()  # since what was leased last was read
         self._bell = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self.turn = asyncio.Lock()  # held while lanes are made ours
@@ -107,12 +108,22 @@ class Leasing:
     def changed(self, endpoint_id: str) -> None:
         """An endpoint was made, changed, paused, resumed or removed."""
         self._known.add(endpoint_id)
-        channel = self._channels.get(endpoint_id)
-        if channel is not None:
-            channel.is_stale = True
-            if not channel.working:
-                del self._channels[endpoint_id]
+        self._changed.add(endpoint_id)
+        self._doubt(endpoint_id)
         self.wake((endpoint_id,))
+
+    def doubt_all(self) -> None:
+        """Nobody can tell what was changed. What is due for whom is found by the next look."""
+        for endpoint_id in tuple(self._channels):
+            self._doubt(endpoint_id)
+
+    def _doubt(self, endpoint_id: str) -> None:
+        channel = self._channels.get(endpoint_id)
+        if channel is None:
+            return
+        channel.is_stale = True
+        if not channel.working:
+            del self._channels[endpoint_id]
 
     def saved(self, progress: Iterable[Progress], left: Collection[str]) -> None:
         """Lanes whose release is written down are free to be leased again; ``left`` are endpoints with due ones."""
@@ -170,6 +181,7 @@ class Leasing:
         wanted = self._wanted(asked, now)
         if not wanted:
             return
+        self._changed.clear()
         try:
             found = await self._write(partial(_lease, wanted=wanted, node=self._node, now=now))
         except BaseException:
@@ -183,8 +195,13 @@ class Leasing:
         for endpoint, leases in found.values():
             channel = self._channels.setdefault(endpoint.id, Channel(endpoint, self._policy))
             channel.read_again(endpoint)
+            channel.is_stale = endpoint.id in self._changed
             channel.has_news = False
-            leased.extend((channel, lease) for lease in leases)
+            # A lease of ours may have run out while we work on the lane: it is renewed now, and that is all.
+            fresh = [lease for lease in leases if lease.stream not in channel.working]
+            channel.working.update(lease.stream for lease in fresh)
+            self.working += len(fresh)
+            leased.extend((channel, lease) for lease in fresh)
         for start in range(0, len(leased), PAGES_AT_ONCE):
             await self._begin_some(leased[start : start + PAGES_AT_ONCE])
 
@@ -210,8 +227,6 @@ class Leasing:
             log.exception("webhook lanes could not be read together")
             pages = [None] * len(leased)
         for (channel, lease), page in zip(leased, pages, strict=True):
-            channel.working.add(lease.stream)
-            self.working += 1
             self._begin(channel, lease, page)
 
 

@@ -19,8 +19,9 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# Longer than a request and the commit after it may take; a node that dies is taken over from within this time.
-LEASE_SECONDS: Final = 20.0
+# Longer than what is done between two commits of a lane may take: two requests of ten seconds each (while two secrets
+# sign), the wait for room, and the commit. What a node that died has leased is taken over within this time.
+LEASE_SECONDS: Final = 30.0
 # Attempts that may wait to be written down. Past it nothing more is sent: all of it would be sent again after a crash.
 MAX_UNSAVED: Final = 2_000
 # Between tries when the log is full or the database does not answer.

@@ -107,3 +107,9 @@ class Webhooks:
         """An endpoint was made, changed, paused, resumed or removed."""
         self.signals.forget(endpoint_id)
         self.dispatcher.changed(endpoint_id)
+
+    def lost_track(self) -> None:
+        """Nobody can tell what was missed: endpoints are read again, and whoever listens has to begin anew."""
+        self.signals.forget_all()
+        self.dispatcher.doubt_all()
+        self.listeners.end_all("this server has lost its place; listen again")

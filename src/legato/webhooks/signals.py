@@ -61,6 +61,10 @@ class Signals:
         """The endpoint was changed."""
         self._endpoints.pop(endpoint_id, None)
 
+    def forget_all(self) -> None:
+        """Any endpoint may have been changed."""
+        self._endpoints.clear()
+
     async def _work(self) -> None:
         while True:
             while not self._waiting:

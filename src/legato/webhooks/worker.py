@@ -77,16 +77,20 @@ class Worker:
             self._ledger.move(place.progress(release=True))
 
     async def _next_page(self, channel: Channel, place: _Place) -> Page | None:
-        """What the lane has now; None when it has nothing, or the endpoint is no more."""
+        """What the lane has now; None when it is no longer ours, or the endpoint is no more."""
         lease = place.lease
-        channel.has_news = False
+        channel.has_news = channel.is_stale = False  # whatever happens from here on may not be in what is read
 
-        def read(connection: Connection) -> tuple[Endpoint | None, Page]:
+        def read(connection: Connection) -> tuple[Endpoint | None, Page | None]:
             return read_endpoint(connection, lease.endpoint_id), waiting_events(
                 connection, lease, place.cursor, PAGE_EVENTS
             )
 
-        endpoint, page = await self._read(read)
+        try:
+            endpoint, page = await self._read(read)
+        except BaseException:
+            channel.is_stale = True
+            raise
         if endpoint is None:
             return None
         channel.read_again(endpoint)

@@ -79,7 +79,7 @@ class Desk:
     async def waiting(self, lease: Lease) -> list[Waiting]:
         """What a lane has, from its beginning."""
         page = await self.log.read(partial(waiting_events, lease=lease, after=0, limit=10))
-        return page.events
+        return [] if page is None else page.events
 
     async def save(self, node: str, *progress: Progress) -> None:
         """Writes down where ``node`` says that lanes are."""
@@ -114,6 +114,7 @@ async def test_a_lane_holds_what_its_conversation_has_and_in_that_order(desk: De
     lease = (await desk.lease("one"))[cid]
     assert (lease.cursor, lease.head) == (0, 3)
     page = await desk.log.read(partial(waiting_events, lease=lease, after=1, limit=10))
+    assert page is not None
     assert (page.head, [(each.id, each.webhook_id) for each in page.events]) == (3, [(2, f"{cid}_2"), (3, f"{cid}_3")])
 
 
@@ -127,9 +128,11 @@ async def test_the_applications_own_stream_has_ids_of_its_own(desk: Desk) -> Non
 
 async def test_a_lane_is_leased_by_one_node_until_it_is_released_or_its_lease_runs_out(desk: Desk) -> None:
     cid = await desk.conversation()
-    assert cid in await desk.lease("one")
+    lease = (await desk.lease("one"))[cid]
     assert await desk.lease("two", NOW + 19) == {}
+    assert len(await desk.waiting(lease)) == 3
     assert cid in await desk.lease("two", NOW + 20)
+    assert await desk.log.read(partial(waiting_events, lease=lease, after=0, limit=10)) is None
     # The first one comes back too late: what it says of the lane does not count any more.
     await desk.save("one", Progress(endpoint_id=desk.application, stream=cid, cursor=1, release=True))
     lease = (await desk.lease("three", NOW + 40))[cid]

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection
 
 from legato.conversations import Caller, CreateConversation, PostEvent
 from legato.events.ids import RandomIds
@@ -15,15 +17,22 @@ from legato.log import Log
 from legato.outbound import Outbound
 from legato.store import Store
 from legato.store.applications import Application, insert_application
-from legato.store.endpoints import change_endpoints, read_endpoints_of
-from legato.store.leases import Lease, Progress, due_endpoints, first_pages, lease_lanes, save_progress
+from legato.store.endpoints import change_endpoint, change_endpoints, read_endpoints_of
+from legato.store.leases import Lease, Page, Progress, due_endpoints, first_pages, lease_lanes, save_progress
+from legato.store.replays import resume_endpoint
 from legato.store.signature import SignatureSecrets
 from legato.testing.receiver import Received, Receiver
+from legato.testing.waiting import PATIENCE_SECONDS
 from legato.webhooks import Signer, Webhooks
+from legato.webhooks.channel import Channel
+from legato.webhooks.leasing import Leasing
+from legato.webhooks.ledger import LEASE_SECONDS
+from legato.webhooks.policy import Policy
 
 NOW = 2_000_000_000.0  # later than everything here falls due
 URL = "http://127.0.0.1:9/"
 ids = RandomIds()
+T = TypeVar("T")
 
 
 @dataclass
@@ -52,6 +61,57 @@ class House:
     async def lease(self, rooms: dict[str, int]) -> list[Lease]:
         """What a node gets."""
         return await self.log.transact(partial(lease_lanes, rooms=rooms, node="node", now=NOW, until=NOW + 20))
+
+
+class Hours:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self.time
+
+
+class Desk:
+    """A node that leases, and works on nothing."""
+
+    def __init__(self, house: House) -> None:
+        self.clock = Hours()
+        self.before_pages: Callable[[], None] = lambda: None
+        self._house = house
+        self._begun: asyncio.Queue[tuple[Channel, Lease]] = asyncio.Queue()
+        self.leasing = Leasing(
+            node="node",
+            read=self._read,
+            write=house.log.transact,
+            clock=self.clock,
+            policy=Policy(),
+            begin=self._begin,
+        )
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        if isinstance(work, partial) and work.func is first_pages:
+            self.before_pages()
+        return await self._house.log.read(work)
+
+    def _begin(self, channel: Channel, lease: Lease, first: Page | None) -> None:
+        self._begun.put_nowait((channel, lease))
+
+    async def next(self) -> tuple[Channel, str]:
+        """The lane that is leased next."""
+        channel, lease = await asyncio.wait_for(self._begun.get(), PATIENCE_SECONDS)
+        return channel, lease.stream
+
+
+@pytest.fixture
+async def desk(house: House) -> AsyncIterator[Desk]:
+    """The only node."""
+    desk = Desk(house)
+    desk.leasing.start()
+    yield desk
+    await desk.leasing.close()
 
 
 @pytest.fixture
@@ -150,6 +210,60 @@ async def test_whatever_happens_while_a_lane_is_worked_on_or_released_is_sent_wi
             assert [each.id for each in got if each.id.startswith(cid)] == [f"{cid}_{n}" for n in range(1, 41)]
         await webhooks.close()
     assert webhooks.dispatcher.working == 0
+
+
+async def test_a_lane_whose_lease_has_run_out_is_not_begun_again_by_whoever_still_works_on_it(
+    house: House, desk: Desk
+) -> None:
+    first = await house.conversation()
+    desk.leasing.changed(house.application)
+    assert {(await desk.next())[1] for _ in range(2)} == {house.application, first}
+    desk.clock.time += LEASE_SECONDS + 1
+    second = await house.conversation()
+    desk.leasing.wake([house.application])
+    assert (await desk.next())[1] == second
+    assert desk.leasing.working == 3
+
+
+async def test_an_endpoint_that_is_switched_on_again_while_its_lanes_are_worked_on_is_sent_the_others(
+    house: House, desk: Desk
+) -> None:
+    await house.conversation()
+    desk.leasing.changed(house.application)
+    channel, _ = await desk.next()
+    await desk.next()
+    await house.log.transact(partial(change_endpoint, endpoint_id=house.application, **channel.gone()))
+    await house.log.transact(partial(resume_endpoint, endpoint_id=house.application, now=NOW))
+    desk.leasing.changed(house.application)
+    other = await house.conversation()
+    desk.leasing.wake([house.application])
+    assert await desk.next() == (channel, other)
+
+
+async def test_lanes_of_an_endpoint_that_is_changed_while_they_are_read_are_counted_back(
+    house: House, desk: Desk
+) -> None:
+    desk.before_pages = lambda: desk.leasing.changed(house.application)
+    cid = await house.conversation()
+    desk.leasing.changed(house.application)
+    begun = {(await desk.next())[1] for _ in range(2)}
+    assert (begun, desk.leasing.working) == ({house.application, cid}, 2)
+    done = [Progress(endpoint_id=house.application, stream=each, cursor=1, release=True) for each in begun]
+    desk.leasing.saved(done, ())
+    assert desk.leasing.working == 0
+
+
+async def test_whoever_has_missed_what_was_changed_reads_every_endpoint_again(house: House, desk: Desk) -> None:
+    await house.conversation()
+    desk.leasing.changed(house.application)
+    channel, _ = await desk.next()
+    await desk.next()
+    await house.log.transact(partial(change_endpoint, endpoint_id=house.application, **channel.gone()))
+    await house.log.transact(partial(resume_endpoint, endpoint_id=house.application, now=NOW))
+    desk.leasing.doubt_all()
+    other = await house.conversation()
+    desk.leasing.wake([house.application])
+    assert await desk.next() == (channel, other)
 
 
 def _has(cid: str, count: int) -> Callable[[list[Received]], bool]:
