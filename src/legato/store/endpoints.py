@@ -18,7 +18,7 @@ from legato.store.schema import endpoints
 State = Literal["active", "paused", "disabled"]
 
 SECRET_BYTES: Final = 32  # Standard Webhooks: between 24 and 64
-# Types in one mask; the API's text of 200 characters cannot name more.
+# Between the types of a mask.
 _SEPARATORS: Final = re.compile(r"[\s,]+")
 
 
@@ -49,6 +49,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     due_at: float = 0.0
     created_at: float = 0.0
     updated_at: float | None = None
+
+    @property
+    def as_of(self) -> float:
+        """When somebody last made or changed it: what is learnt of an earlier one says nothing of this one."""
+        return self.created_at if self.updated_at is None else self.updated_at
 
     def wants(self, type_: str) -> bool:
         """Whether events of this type are sent there: its mask is empty, names it, or names its family (``text*``)."""
@@ -185,12 +190,15 @@ def change_endpoint(connection: Connection, endpoint_id: str, **changes: Any) ->
     return connection.execute(statement).rowcount > 0
 
 
-def change_endpoints(connection: Connection, changes: Mapping[str, Mapping[str, Any]]) -> None:
-    """How endpoints fare: sets columns of each, by its id. Those that are no more are left out."""
+def change_endpoints(connection: Connection, changes: Mapping[tuple[str, float], Mapping[str, Any]]) -> None:
+    """How endpoints fare: sets columns of each, by its id and what it was ``as_of``.
+
+    Those that are no more, or that somebody has changed since, are left out.
+    """
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for endpoint_id, columns in sorted(changes.items()):
+    for (endpoint_id, as_of), columns in changes.items():
         row = {f"b_{name}": value for name, value in columns.items()}
-        alike.setdefault(tuple(sorted(columns)), []).append({"b_id": endpoint_id, **row})
+        alike.setdefault(tuple(sorted(columns)), []).append({"b_id": endpoint_id, "b_as_of": as_of, **row})
     for names, rows in alike.items():
         connection.execute(_change(names), rows)
 
@@ -198,7 +206,8 @@ def change_endpoints(connection: Connection, changes: Mapping[str, Mapping[str, 
 @cache  # by the few ways in which an endpoint can fare
 def _change(names: tuple[str, ...]) -> Update:
     changed: dict[str, Any] = {name: bindparam(f"b_{name}") for name in names}
-    return update(endpoints).where(endpoints.c.id == bindparam("b_id")).values(changed)
+    is_same = func.coalesce(endpoints.c.updated_at, endpoints.c.created_at) == bindparam("b_as_of")
+    return update(endpoints).where(endpoints.c.id == bindparam("b_id"), is_same).values(changed)
 
 
 def rotate_endpoint_secret(connection: Connection, endpoint_id: str, now: float, overlap: float) -> bytes | None:

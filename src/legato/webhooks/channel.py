@@ -69,7 +69,7 @@ class Channel:
 
     def read_again(self, stored: Endpoint) -> None:
         """The endpoint as it stands in the store, where what this node knows of its health may be still to come."""
-        if stored.updated_at != self.endpoint.updated_at or stored.state != self.endpoint.state:
+        if stored.as_of != self.endpoint.as_of or stored.state != self.endpoint.state:
             self.endpoint = stored  # somebody has changed it: what was known of the other is worth nothing
             self._began, self._errors = stored.due_at, 0
             return

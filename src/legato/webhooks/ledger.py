@@ -54,7 +54,7 @@ class Ledger:
         self._progress: dict[tuple[str, str], Progress] = {}
         self._attempts: list[Attempt] = []
         self._letters: list[DeadLetter] = []
-        self._changes: dict[str, dict[str, Any]] = {}
+        self._changes: dict[tuple[str, float], dict[str, Any]] = {}
         self._bell = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -89,9 +89,9 @@ class Ledger:
         """An event was given up."""
         self._letters.append(letter)
 
-    def change(self, endpoint_id: str, **changes: Any) -> None:
-        """An endpoint's health has changed."""
-        self._changes.setdefault(endpoint_id, {}).update(changes)
+    def change(self, endpoint_id: str, as_of: float, **changes: Any) -> None:
+        """The health has changed of an endpoint as it was ``as_of``."""
+        self._changes.setdefault((endpoint_id, as_of), {}).update(changes)
         self._bell.set()
 
     async def forget_progress(self) -> None:

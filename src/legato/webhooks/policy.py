@@ -8,7 +8,7 @@
     any other answer             the lane waits; when the endpoint takes other events meanwhile, five errors over
                                  two minutes make the event a dead letter and the lane goes on
     a forbidden address          the event is a dead letter at once: trying again would not help
-    no free connection of ours   the lane waits, and the endpoint is not to blame
+    no free connection of ours   the lane waits, and neither the event nor the endpoint is to blame
 
 An endpoint that takes nothing waits longer from round to round, over days, and is then switched off.
 """
@@ -44,6 +44,7 @@ class Verdict(enum.Enum):
     """What becomes of an event after an attempt."""
 
     DELIVERED = "delivered"
+    UNSENT = "not sent"
     LANE_WAITS = "lane waits"
     ENDPOINT_WAITS = "endpoint waits"
     DEAD = "dead letter"
@@ -94,7 +95,7 @@ class Policy:
         if failure is not None:
             if failure.reason in _HOPELESS:
                 return Verdict.DEAD
-            return Verdict.LANE_WAITS if failure.reason is Reason.BUSY else Verdict.ENDPOINT_WAITS
+            return Verdict.UNSENT if failure.reason is Reason.BUSY else Verdict.ENDPOINT_WAITS
         if 200 <= status < 300:
             return Verdict.DELIVERED
         if status == 410:  # RFC 9110 15.5.11: likely to be permanent

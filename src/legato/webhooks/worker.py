@@ -131,9 +131,16 @@ class Worker:
         )
         if verdict is Verdict.DELIVERED:
             self.delivered += 1
-            self._tell(channel, channel.succeeded(now))
+            if not _is_another(channel, endpoint):
+                self._tell(channel, channel.succeeded(now))
             return True
+        if verdict is Verdict.UNSENT:
+            place.due_at = now + self._policy.wait(1, self._chance())
+            self._wake_at(endpoint.id, place.due_at)
+            return False
         self.failed += 1
+        if channel.is_stale or _is_another(channel, endpoint):
+            return False  # the event is due at once for what the endpoint has become, with nothing against it
         if verdict is Verdict.DEAD:
             self.dead += 1
             self._ledger.dead(_letter(endpoint, place, waiting, event, outcome, now))
@@ -154,7 +161,12 @@ class Worker:
 
     def _tell(self, channel: Channel, health: dict[str, object]) -> None:
         if health:
-            self._ledger.change(channel.endpoint.id, **health)
+            self._ledger.change(channel.endpoint.id, channel.endpoint.as_of, **health)
+
+
+def _is_another(channel: Channel, endpoint: Endpoint) -> bool:
+    """Whether the endpoint has been changed, and read again, since an attempt began."""
+    return channel.endpoint.as_of != endpoint.as_of
 
 
 class _Place:

@@ -17,7 +17,8 @@ from legato.log import Log
 from legato.outbound import Outbound
 from legato.store import Store
 from legato.store.applications import Application, insert_application
-from legato.store.endpoints import change_endpoint, change_endpoints, read_endpoints_of
+from legato.store.attempts import read_attempts
+from legato.store.endpoints import Endpoint, change_endpoint, change_endpoints, read_endpoints_of, set_callback
 from legato.store.leases import Lease, Page, Progress, due_endpoints, first_pages, lease_lanes, save_progress
 from legato.store.replays import resume_endpoint
 from legato.store.signature import SignatureSecrets
@@ -57,6 +58,25 @@ class House:
         await self.log.submit(
             PostEvent(conversation_id=cid, by=Caller(self.application), type="custom:step", body={"a": 1})
         )
+
+    async def endpoints(self, *endpoint_ids: str) -> dict[str, Endpoint]:
+        """Those that there are."""
+        found = await self.log.read(partial(read_endpoints_of, endpoint_ids=endpoint_ids))
+        return {each.id: each for each in found}
+
+    def webhooks(self, **bounds: int) -> Webhooks:
+        """A node that sends, and retries soon."""
+        webhooks = Webhooks(
+            read=self.log.read,
+            write=self.log.transact,
+            outbound=Outbound(dangerous_allow_private_addresses=True, **bounds),
+            signer=Signer("key", SignatureSecrets("s" * 40), ids),
+            clock=self.log.clock,
+            ids=ids,
+            policy=Policy(first_wait=0.1),
+        )
+        self.log.tap(webhooks.hear)
+        return webhooks
 
     async def lease(self, rooms: dict[str, int]) -> list[Lease]:
         """What a node gets."""
@@ -166,16 +186,34 @@ async def test_what_is_due_is_asked_for_some_endpoints_alone(house: House) -> No
 
 async def test_how_several_endpoints_fare_is_written_down_together(house: House) -> None:
     well, ill, gone = [await house.conversation(url=URL) for _ in range(2)] + ["CON-gone"]
+    before = await house.endpoints(well, ill)
     changes = {
-        well: {"succeeded_at": 5.0},
-        ill: {"failures": 2, "due_at": NOW, "why": "answered 503"},
-        gone: {"succeeded_at": 6.0},
+        (well, before[well].as_of): {"succeeded_at": 5.0},
+        (ill, before[ill].as_of): {"failures": 2, "due_at": NOW, "why": "answered 503"},
+        (gone, 1.0): {"succeeded_at": 6.0},
     }
     await house.log.transact(partial(change_endpoints, changes=changes))
-    found = {each.id: each for each in await house.log.read(partial(read_endpoints_of, endpoint_ids=changes))}
+    found = await house.endpoints(well, ill, gone)
     assert found.keys() == {well, ill}
     assert (found[well].succeeded_at, found[well].failures, found[well].why) == (5.0, 0, None)
     assert (found[ill].succeeded_at, found[ill].failures, found[ill].why) == (None, 2, "answered 503")
+
+
+async def test_what_an_endpoint_did_before_it_was_changed_is_not_held_against_it(house: House) -> None:
+    cid = await house.conversation(url=URL)
+    made = (await house.endpoints(cid))[cid]
+    callback = {"url": "http://127.0.0.1:9/elsewhere"}
+    for at in (NOW, NOW + 1):
+        await house.log.transact(
+            partial(set_callback, application_id=house.application, conversation_id=cid, callback=callback, now=at)
+        )
+    for as_of in (made.as_of, NOW):
+        gone = {(cid, as_of): {"state": "disabled", "why": "answered 410 Gone"}}
+        await house.log.transact(partial(change_endpoints, changes=gone))
+    now = (await house.endpoints(cid))[cid]
+    assert (now.as_of, now.state, now.why) == (NOW + 1, "active", None)
+    await house.log.transact(partial(change_endpoints, changes={(cid, now.as_of): {"state": "disabled"}}))
+    assert (await house.endpoints(cid))[cid].state == "disabled"
 
 
 async def test_whatever_happens_while_a_lane_is_worked_on_or_released_is_sent_without_a_look(
@@ -183,15 +221,7 @@ async def test_whatever_happens_while_a_lane_is_worked_on_or_released_is_sent_wi
 ) -> None:
     # Nobody looks for what was missed: an event that nobody is woken for is never sent.
     monkeypatch.setattr("legato.webhooks.leasing.LOOK_SECONDS", 1e9)
-    webhooks = Webhooks(
-        read=house.log.read,
-        write=house.log.transact,
-        outbound=Outbound(dangerous_allow_private_addresses=True),
-        signer=Signer("key", SignatureSecrets("s" * 40), ids),
-        clock=house.log.clock,
-        ids=ids,
-    )
-    house.log.tap(webhooks.hear)
+    webhooks = house.webhooks()
     with Receiver() as receiver:
         made = [await house.conversation(events=0, url=receiver.url) for _ in range(8)]
         await webhooks.start()
@@ -264,6 +294,60 @@ async def test_whoever_has_missed_what_was_changed_reads_every_endpoint_again(ho
     other = await house.conversation()
     desk.leasing.wake([house.application])
     assert await desk.next() == (channel, other)
+
+
+async def test_what_the_old_url_answers_is_not_held_against_the_new_one(house: House) -> None:
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await may_answer.wait()
+        writer.write(b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    webhooks = house.webhooks()
+    await webhooks.start()
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as old:
+        cid = await house.conversation(url=f"http://127.0.0.1:{old.sockets[0].getsockname()[1]}/")
+        webhooks.changed(cid)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asked.wait()
+        with Receiver() as receiver:
+            place = {"application_id": house.application, "conversation_id": cid, "callback": {"url": receiver.url}}
+            await house.log.transact(partial(set_callback, now=NOW, **place))
+            webhooks.changed(cid)
+            may_answer.set()
+            await asyncio.to_thread(receiver.until, _has(cid, 1), "the new one is told")
+            await webhooks.close()
+    assert (await house.endpoints(cid))[cid].state == "active"
+
+
+async def test_nobody_is_blamed_when_this_server_has_no_connection_free(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("legato.webhooks.sender.CONNECT_SECONDS", 0.1)
+    webhooks = house.webhooks(connections_per_host=1)
+    with Receiver() as receiver:
+        receiver.behave("slow", seconds=1.0)
+        rtc = {"webhooks": {"event_url": {"address": receiver.url}}}
+        application = House(house.log)
+        await house.log.transact(
+            partial(
+                insert_application,
+                application=Application(
+                    id=application.application, name="y", public_key="p", created_at=1.0, capabilities={"rtc": rtc}
+                ),
+            )
+        )
+        made = [await application.conversation() for _ in range(2)]
+        await webhooks.start()
+        for cid in made:
+            await asyncio.to_thread(receiver.until, _has(cid, 1), "it is told")
+        await webhooks.close()
+    attempts = await house.log.read(partial(read_attempts, endpoint_id=application.application, limit=100))
+    assert any("became free" in (each.error or "") for each in attempts)
+    assert webhooks.dispatcher.failed == 0
 
 
 def _has(cid: str, count: int) -> Callable[[list[Received]], bool]:
