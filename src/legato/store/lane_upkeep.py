@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, or_, select
 
 from legato.store.replays import REPLAY
 from legato.store.schema import conversations, endpoints, lanes, stream_events
@@ -13,39 +13,28 @@ from legato.store.schema import conversations, endpoints, lanes, stream_events
 REMOVAL_STEP: Final = 1_000
 
 
+def _waited_for(what: Any) -> Select[Any]:
+    """Of lanes whose endpoint has not been given up: one that was disabled is waited for no longer."""
+    mine = endpoints.c.id == lanes.c.endpoint_id
+    return select(what).select_from(lanes).join(endpoints, mine).where(endpoints.c.state != "disabled")
+
+
 def waits_for_sending(stream: Any) -> Any:
     """A condition: an endpoint that has not been given up still has events of ``stream`` (a column) to get."""
-    return exists(
-        select(lanes.c.stream)
-        .join(endpoints, endpoints.c.id == lanes.c.endpoint_id)
-        .where(lanes.c.stream == stream, lanes.c.due_at.is_not(None), endpoints.c.state != "disabled")
-    )
+    return exists(_waited_for(lanes.c.stream).where(lanes.c.stream == stream, lanes.c.due_at.is_not(None)))
 
 
 def least_cursor(connection: Connection, stream: str) -> int | None:
     """How far the slowest endpoint has come that still has events of ``stream`` to get; None: nobody has."""
-    query = (
-        select(func.min(lanes.c.cursor))
-        .join(endpoints, endpoints.c.id == lanes.c.endpoint_id)
-        .where(lanes.c.stream == stream, lanes.c.due_at.is_not(None), endpoints.c.state != "disabled")
-    )
+    query = _waited_for(func.min(lanes.c.cursor)).where(lanes.c.stream == stream, lanes.c.due_at.is_not(None))
     found = connection.execute(query).scalar_one_or_none()
     return None if found is None else int(found)
 
 
 def remove_sent(connection: Connection, limit: int = REMOVAL_STEP) -> int:
-    """Removes events without a log that no lane has still to send, and the lanes of replays that are done; how many.
-
-    An endpoint that was disabled is waited for no longer.
-    """
+    """Removes events without a log that no lane has still to send, and the lanes of replays that are done; how many."""
     behind = exists(
-        select(lanes.c.stream)
-        .join(endpoints, endpoints.c.id == lanes.c.endpoint_id)
-        .where(
-            lanes.c.stream == stream_events.c.stream,
-            lanes.c.cursor < stream_events.c.id,
-            endpoints.c.state != "disabled",
-        )
+        _waited_for(lanes.c.stream).where(lanes.c.stream == stream_events.c.stream, lanes.c.cursor < stream_events.c.id)
     )
     sent = connection.execute(select(stream_events.c.stream, stream_events.c.id).where(~behind).limit(limit)).all()
     if sent:

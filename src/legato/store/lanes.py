@@ -45,7 +45,6 @@ def is_log(stream: str) -> bool:
 
 def move_lanes(connection: Connection, steps: Iterable[Step], now: float) -> None:
     """The lanes of every endpoint that hears these streams. An endpoint that is new hears what comes from here on."""
-    # In one order everywhere: two nodes that move the same lanes wait for each other, and do not lock each other out.
     rows = [
         {
             "stream": step.stream,
@@ -54,7 +53,7 @@ def move_lanes(connection: Connection, steps: Iterable[Step], now: float) -> Non
             "head": step.head,
             "now": now,
         }
-        for step in sorted(steps, key=lambda step: step.stream)
+        for step in steps
         if step.head > step.before
     ]
     if rows:
@@ -67,7 +66,7 @@ def append_to_streams(connection: Connection, unlogged: Sequence[Event], now: fl
         return []
     listening = _listening(connection, {event.application_id for event in unlogged})
     steps: list[Step] = []
-    for application_id in sorted(listening):
+    for application_id in listening:
         mine = [event for event in unlogged if event.application_id == application_id]
         last = _take_ids(connection, application_id, len(mine))
         first = last - len(mine) + 1

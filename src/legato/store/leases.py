@@ -121,15 +121,17 @@ def save_progress(connection: Connection, node: str, progress: Collection[Progre
             "b_leased_by": None if each.release else node,
             "b_leased_until": 0.0 if each.release else until,
         }
-        for each in sorted(progress, key=lambda each: each.stream)
+        for each in progress
     ]
     connection.execute(_SAVE_PROGRESS, rows)
 
 
-def release_leases(connection: Connection, node: str | None = None) -> None:
-    """Ends the leases of ``node``, or (None) those of nodes that are there no longer."""
+def release_leases(connection: Connection, node: str | None = None) -> int:
+    """Ends the leases of ``node``, or (None) those of nodes that are there no longer; how many."""
     gone = lanes.c.leased_by.not_in(select(nodes.c.id)) if node is None else lanes.c.leased_by == node
-    connection.execute(update(lanes).where(gone).values(leased_by=None, leased_until=0.0))
+    # NULL is not in an empty set: where there are no nodes, lanes that nobody has would be written too.
+    leased = lanes.c.leased_by.is_not(None)
+    return connection.execute(update(lanes).where(leased, gone).values(leased_by=None, leased_until=0.0)).rowcount
 
 
 def waiting_events(connection: Connection, lease: Lease, after: int, limit: int) -> Page | None:

@@ -11,11 +11,8 @@ from legato.conversations import Conversation, ConversationState, fold
 from legato.store.conversations import load_conversations
 from legato.store.endpoints import remove_endpoint
 from legato.store.events import EventQuery, read_events
-from legato.store.lane_upkeep import least_cursor, waits_for_sending
+from legato.store.lane_upkeep import REMOVAL_STEP, least_cursor, waits_for_sending
 from legato.store.schema import conversations, events, members, receipts, snapshots
-
-# Rows removed per transaction, so that nobody waits long behind it.
-REMOVAL_STEP = 1000
 
 
 class DueConversation(msgspec.Struct, frozen=True):

@@ -33,6 +33,8 @@ PAGES_AT_ONCE: Final = 32
 LOOK_SECONDS: Final = 2.0
 # Endpoints that are remembered between two of their events: a kilobyte each. Those that fail are remembered anyway.
 MAX_CHANNELS: Final = 10_000
+# Between looks for endpoints that were removed while nothing was to be sent to them, which nobody here is told of.
+FORGET_SECONDS: Final = 3_600.0
 # Clocks of nodes differ: endpoints made so long before the last look are looked at again.
 OVERLAP_SECONDS: Final = 30.0
 
@@ -66,6 +68,11 @@ class Leasing:
         self._loop: asyncio.Task[None] | None = None
         self.turn = asyncio.Lock()  # held while lanes are made ours
         self.working = 0  # lanes that are
+
+    @property
+    def remembered(self) -> set[str]:
+        """The ids of endpoints that this node keeps something of."""
+        return self._known | self._channels.keys()
 
     def start(self) -> None:
         """Begins to look."""
@@ -143,10 +150,13 @@ class Leasing:
             self.wake(again)
 
     async def _run(self) -> None:
-        looked_at = 0.0
+        looked_at, forgot_at = 0.0, asyncio.get_running_loop().time()
         while True:
             try:
                 now = asyncio.get_running_loop().time()
+                if now - forgot_at >= FORGET_SECONDS:
+                    forgot_at = now
+                    await self.forget_removed()
                 if now - looked_at >= LOOK_SECONDS:
                     looked_at = now
                     await self._look()
@@ -161,6 +171,15 @@ class Leasing:
             except TimeoutError:
                 continue
             self._bell.clear()
+
+    async def forget_removed(self) -> None:
+        """Nothing is kept of endpoints that are no more, once nothing is being sent to them."""
+        before = self.remembered  # what is made while the others are read stays
+        for endpoint_id in before.difference(await self._read(partial(new_endpoints, since=0.0))):
+            self._known.discard(endpoint_id)
+            channel = self._channels.get(endpoint_id)
+            if channel is not None and not channel.working:
+                del self._channels[endpoint_id]
 
     async def _look(self) -> None:
         """What fell due unnoticed, and endpoints that are new."""

@@ -18,7 +18,14 @@ from legato.outbound import Outbound
 from legato.store import Store
 from legato.store.applications import Application, insert_application
 from legato.store.attempts import read_attempts
-from legato.store.endpoints import Endpoint, change_endpoint, change_endpoints, read_endpoints_of, set_callback
+from legato.store.endpoints import (
+    Endpoint,
+    change_endpoint,
+    change_endpoints,
+    read_endpoints_of,
+    remove_endpoint,
+    set_callback,
+)
 from legato.store.leases import Lease, Page, Progress, due_endpoints, first_pages, lease_lanes, save_progress
 from legato.store.replays import resume_endpoint
 from legato.store.signature import SignatureSecrets
@@ -28,7 +35,7 @@ from legato.webhooks import Signer, Webhooks
 from legato.webhooks.channel import Channel
 from legato.webhooks.leasing import Leasing
 from legato.webhooks.ledger import LEASE_SECONDS
-from legato.webhooks.policy import Policy
+from legato.webhooks.policy import Outcome, Policy
 
 NOW = 2_000_000_000.0  # later than everything here falls due
 URL = "http://127.0.0.1:9/"
@@ -281,6 +288,25 @@ async def test_lanes_of_an_endpoint_that_is_changed_while_they_are_read_are_coun
     done = [Progress(endpoint_id=house.application, stream=each, cursor=1, release=True) for each in begun]
     desk.leasing.saved(done, ())
     assert desk.leasing.working == 0
+
+
+async def test_endpoints_that_are_no_more_are_forgotten_unless_a_lane_is_still_worked_on(
+    house: House, desk: Desk
+) -> None:
+    gone, busy = [await house.conversation(url=URL) for _ in range(2)]
+    for cid in (gone, busy):
+        desk.leasing.changed(cid)
+    channels: dict[str, Channel] = {}
+    while not {gone, busy} <= channels.keys():
+        channel, _ = await desk.next()
+        channels[channel.endpoint.id] = channel
+    channels[gone].failed(Outcome(503), NOW, NOW, 0.0, waits=True)
+    desk.leasing.saved([Progress(endpoint_id=gone, stream=gone, cursor=0, release=True)], ())
+    assert {gone, busy} <= desk.leasing.remembered
+    for cid in (gone, busy):
+        await house.log.transact(partial(remove_endpoint, endpoint_id=cid))
+    await desk.leasing.forget_removed()
+    assert desk.leasing.remembered == {house.application, busy}
 
 
 async def test_whoever_has_missed_what_was_changed_reads_every_endpoint_again(house: House, desk: Desk) -> None:
