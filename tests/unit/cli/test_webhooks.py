@@ -85,7 +85,7 @@ def test_attempts_are_followed_over_a_restart(
     scene = _scene(shell, make_server(settings=SOON), receiver)
     cid = scene.conversation()
     scene.until_taken(f"{scene.application_id}_1")
-    with running("webhooks", "tail", "-n", "0") as (_, printed, said):
+    with running("webhooks", "tail", "-n", "5") as (_, printed, said):
         scene.say(cid, 1)
         assert next(line for line in printed if f"{cid}_1 " in line)
         scene.server.stop()
