@@ -82,22 +82,22 @@ def frame_of(event: Event, commit: int | None, dialect: Dialect, render: Render)
     return NOTHING if form is None else packet.frame(packet.event_packet(form.name, form.payload, commit))
 
 
-class Bundle:
-    """Some events of one batch, in order, joined per dialect into the bytes of one write."""
+class Bundle(dict[Dialect, bytes]):
+    """Some events of one batch, in order, joined per dialect into the bytes of one write.
 
-    __slots__ = ("_joined", "_outgoing", "_render")
+    ``bundle[dialect]`` is what its sessions are sent, empty when nothing of it is for them; made when first asked for.
+    """
+
+    __slots__ = ("_outgoing", "_render")
 
     def __init__(self, outgoing: Sequence[Outgoing], render: Render) -> None:
+        super().__init__()
         self._outgoing = outgoing
         self._render = render
-        self._joined: dict[Dialect, bytes] = {}
 
-    def frames(self, dialect: Dialect) -> bytes:
-        """What sessions of ``dialect`` are sent; empty when nothing of it is for them."""
-        joined = self._joined.get(dialect)
-        if joined is None:
-            frames = [one.frame(dialect, self._render) for one in self._outgoing]
-            joined = self._joined[dialect] = frames[0] if len(frames) == 1 else b"".join(frames)
+    def __missing__(self, dialect: Dialect) -> bytes:
+        frames = [one.frame(dialect, self._render) for one in self._outgoing]
+        joined = self[dialect] = frames[0] if len(frames) == 1 else b"".join(frames)
         return joined
 
 

@@ -108,7 +108,7 @@ class Registry:
         for users, bundle in plan(run, self._render):
             for user in users:
                 for session in live.get(user, ()):
-                    frames = bundle.frames(session.dialect)
+                    frames = bundle[session.dialect]
                     if frames:
                         session.connection.transport.write(frames)
         if self._behind:
@@ -122,7 +122,7 @@ class Registry:
     def _hold_bundle(self, users: Iterable[str], bundle: Bundle) -> None:
         for user in users:
             for session in self._behind.get(user, ()):
-                frames = bundle.frames(session.dialect)
+                frames = bundle[session.dialect]
                 if frames:
                     session.hold(frames)
 

@@ -43,6 +43,7 @@ class WebSocket(asyncio.Protocol):
     """One client's TCP connection. Built by a subclass that knows its ``endpoint`` (``websocket_class``)."""
 
     endpoint: ClassVar[Endpoint]
+    max_buffered: ClassVar[int]
     name: Final = "websocket"
     _spare: ClassVar[list[Protocol]] = []
 
@@ -108,7 +109,7 @@ class WebSocket(asyncio.Protocol):
         """See ``Transport``."""
         if self._is_open:
             tcp = self._tcp
-            if tcp.get_write_buffer_size() > self.endpoint.limits.max_buffered:
+            if tcp.get_write_buffer_size() > self.max_buffered:
                 if self._socket is not None:
                     self._socket.fall_behind()
                 return
@@ -219,4 +220,5 @@ class WebSocket(asyncio.Protocol):
 
 def websocket_class(endpoint: Endpoint) -> type[WebSocket]:
     """The class to give uvicorn: ``Config(ws=websocket_class(endpoint))``."""
-    return type("EndpointWebSocket", (WebSocket,), {"endpoint": endpoint, "__slots__": (), "_spare": []})
+    shared = {"endpoint": endpoint, "max_buffered": endpoint.limits.max_buffered}
+    return type("EndpointWebSocket", (WebSocket,), {**shared, "__slots__": (), "_spare": []})

@@ -42,8 +42,8 @@ def test_everybody_gets_what_is_theirs_in_order_and_once(tuples: list[tuple[str,
     for users, bundle in plan(batch, render):
         for user in users:
             assert user not in got
-            got[user] = numbers(bundle.frames(Dialect.CLASSIC))
-            assert numbers(bundle.frames(Dialect.CHAT)) == [number for number in got[user] if number % 2 == 0]
+            got[user] = numbers(bundle[Dialect.CLASSIC])
+            assert numbers(bundle[Dialect.CHAT]) == [number for number in got[user] if number % 2 == 0]
     for user in USERS:
         assert got.get(user, []) == [one.commit for one in batch if user in one.audience]
 
@@ -64,7 +64,7 @@ def test_one_frame_is_made_for_each_dialect_however_many_listen() -> None:
     for _ in range(3):
         ((_, bundle),) = plan([outgoing], counted)
         for dialect in (*Dialect, *Dialect):
-            assert bundle.frames(dialect)
+            assert bundle[dialect]
     assert sorted(made) == sorted(Dialect)
 
 
@@ -76,7 +76,7 @@ def test_an_event_that_cannot_be_rendered_keeps_nobody_from_the_others() -> None
 
     batch = [Outgoing(delivery(number, ("USR-0",))) for number in (1, 2, 3)]
     ((_, bundle),) = plan(batch, failing)
-    assert numbers(bundle.frames(Dialect.CLASSIC)) == [1, 3]
+    assert numbers(bundle[Dialect.CLASSIC]) == [1, 3]
 
 
 class TestRing:
