@@ -245,7 +245,7 @@ class Application:
 
     async def _application_changed(self, event: ApplicationChanged) -> None:
         self.manners.changed(event.application_id, event.application)
-        self.webhooks.changed(event.application_id)
+        self.webhooks.application_changed(event.application_id)
         if event.ends_sessions:
             self.webhooks.listeners.end(event.application_id)
             await self.sessions.registry.terminate_application(event.application_id, event.change.value)

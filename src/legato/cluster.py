@@ -123,6 +123,7 @@ class Hearsay:
                     app.auth.forget_application(application_id)
                     app.webhooks.listeners.end(application_id)
                     registry.ended_with(application_id, void)
+                app.webhooks.application_changed(application_id)
                 self._read(application_id)
             case EndpointChanged(endpoint_id):
                 app.webhooks.changed(endpoint_id)

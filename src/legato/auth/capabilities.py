@@ -18,7 +18,7 @@ MAX_CAPABILITIES: Final = 64 * 1024
 MAX_DEPTH: Final = 16  # what is documented has four levels
 
 # Without a user and a password, which no request would be made with; the rest is looked at when it is asked.
-HTTP_URL: Final = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@]+(?:[/?#][^\s]*)?$"
+HTTP_URL: Final = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00/?#@]+(?:[/?#][^\s\x00]*)?$"
 Address = Annotated[str, Meta(pattern=HTTP_URL, max_length=MAX_ADDRESS)]
 Method = Literal["GET", "POST"]
 ConnectMs = Annotated[int, Meta(ge=300, le=1_000)]

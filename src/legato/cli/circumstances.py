@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from legato.cli.administration import running_server
 from legato.cli.checks import CONNECT_SECONDS, Check, Finding, bad, doubtful, good, room_at
@@ -113,8 +113,10 @@ def check_endpoints(settings: Settings) -> Iterator[Finding]:
             count = connection.execute(select(func.count()).select_from(endpoints).where(troubled)).scalar_one()
         except SQLAlchemyError:  # of another revision, which its own check says
             return
+    from legato.outbound import host_of
+
     for row in rows:
-        host = urlsplit(row.url).hostname or "nowhere"  # the rest of it may hold a secret
+        host = host_of(row.url) or "nowhere"
         because = f" ({row.why})" if row.why else ""
         named = _named(row.id, row.application_id)
         if row.state == "disabled":

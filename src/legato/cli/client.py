@@ -117,7 +117,7 @@ class Client:
         with self._open(method, path, body, authorization, TIMEOUT_SECONDS) as answer:
             try:
                 return _decoded(answer.read(MAX_ANSWER))
-            except OSError as error:
+            except (OSError, http.client.HTTPException) as error:
                 raise self._unanswered(error) from error
 
     def _open(self, method: str, path: str, body: Any, authorization: str | None, timeout: float) -> Any:

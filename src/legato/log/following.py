@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 # Signals of other nodes that wait for what came before them to be read.
 MAX_PASSING = 1_000
 # Commits that others told of and that wait to be taken in. What gives way is read.
-MAX_SAID = 1_000
+MAX_SAID = 100
 # Readings that somebody waits for, each of at most NEWS events: who is further behind is answered as far as it goes.
 MAX_READINGS = 10
 

@@ -7,6 +7,7 @@
     OutboundError     why nothing came back, with a Reason
     check_address     whether an IP address may be connected to
     check_url         whether a URL may be asked, before anybody asks it
+    host_of           the part of a URL that may be shown
 
 A setting holds a URL, a request has one in its body, an application's answer_url is one: whoever chose it, this room
 connects to public hosts only, unless the operator opens private networks.
@@ -27,7 +28,7 @@ from legato.outbound.errors import ForbiddenAddress, OutboundError, Reason
 from legato.outbound.guard import check_address
 from legato.outbound.headers import check_headers
 from legato.outbound.resolver import Resolver, SystemResolver
-from legato.outbound.url import check_url
+from legato.outbound.url import check_url, host_of
 
 __all__ = [
     "CONNECTIONS",
@@ -45,4 +46,5 @@ __all__ = [
     "check_address",
     "check_headers",
     "check_url",
+    "host_of",
 ]

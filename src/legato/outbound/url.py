@@ -48,6 +48,14 @@ def check_url(text: str) -> URL:
     return url
 
 
+def host_of(text: str) -> str:
+    """The host of a URL, for people to read: the rest of it may hold a secret. Empty when it is no URL."""
+    try:
+        return URL(text).host or ""
+    except ValueError:
+        return ""
+
+
 def _is_ipv4(host: str) -> bool:
     try:
         ipaddress.IPv4Address(host)

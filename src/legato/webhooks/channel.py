@@ -27,13 +27,17 @@ class Channel:
     __slots__ = (
         "_began",
         "_errors",
+        "_failed_at",
+        "_is_failing_in_store",
         "_limit",
         "_policy",
         "_streak",
         "_told_at",
+        "applied",
         "endpoint",
         "has_news",
         "is_stale",
+        "readings",
         "working",
     )
 
@@ -41,6 +45,8 @@ class Channel:
         self.endpoint = endpoint
         self.working: set[str] = set()
         self.is_stale = False  # somebody has changed it since it was read: whoever reads it again sets it before
+        self.readings = 0  # that have begun; ``applied`` is the latest whose result counts: what began earlier is older
+        self.applied = 0
         self.has_news = False  # something has happened since its streams were read
         self._policy = policy
         self._limit = LANES_AT_ONCE
@@ -48,6 +54,8 @@ class Channel:
         self._errors = 0  # answers other than success, since the last success
         self._began = endpoint.due_at  # when this round of attempts began: what was sent earlier belongs to the last
         self._told_at = 0.0
+        self._failed_at = 0.0
+        self._is_failing_in_store = False
 
     @property
     def is_idle(self) -> bool:
@@ -74,6 +82,11 @@ class Channel:
             self._began, self._errors = stored.due_at, 0
             return
         mine = self.endpoint
+        if mine.failing_since is not None and (stored.succeeded_at or 0.0) > self._failed_at:
+            self.endpoint = stored  # another node has been more fortunate since
+            self._began, self._errors = stored.due_at, 0
+            return
+        self._is_failing_in_store = stored.failing_since is not None  # another node has not
         self.endpoint = replace(
             stored,
             due_at=max(stored.due_at, mine.due_at) if mine.failures else mine.due_at,
@@ -84,7 +97,8 @@ class Channel:
 
     def succeeded(self, now: float) -> dict[str, Any]:
         """It took an event. What the store is to be told of that, nothing most of the time."""
-        was_failing = self.endpoint.failing_since is not None
+        was_failing = self.endpoint.failing_since is not None or self._is_failing_in_store
+        self._is_failing_in_store = False
         self._errors = 0
         self._streak += 1
         if self._streak >= SUCCESSES_PER_LANE and self._limit < LANES_AT_ONCE:
@@ -106,6 +120,7 @@ class Channel:
         """
         self._errors += 1
         self._streak = 0
+        self._failed_at = now
         health: dict[str, Any] = {"failing_since": self.endpoint.failing_since or begun, "why": outcome.told}
         if waits or self._errors >= POISON_ATTEMPTS:
             health |= self._wait(outcome, begun, now, chance)

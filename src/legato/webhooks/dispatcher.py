@@ -130,9 +130,11 @@ class Dispatcher:
         """An endpoint was made, changed, paused, resumed or removed."""
         self._leasing.changed(endpoint_id)
 
-    def doubt_all(self) -> None:
-        """Nobody can tell which endpoints were changed: each is read again before anything more is sent to it."""
-        self._leasing.doubt_all()
+    def doubt_all(self, application_id: str | None = None) -> None:
+        """Nobody can tell which endpoints were changed, of an application or at all: each is read again before anything
+        more is sent to it.
+        """
+        self._leasing.doubt_all(application_id)
 
     def _begin(self, channel: Channel, lease: Lease, first: Page | None) -> None:
         task = asyncio.create_task(self._worker.work(channel, lease, first), name=f"webhook lane {lease.stream}")

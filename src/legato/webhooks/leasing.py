@@ -62,7 +62,7 @@ class Leasing:
         self._channels: dict[str, Channel] = {}
         self._known: set[str] = set()  # endpoints, as far as this node has seen
         self._seen_until = 0.0
-        self._asked: set[str] = set()
+        self._asked: dict[str, None] = {}  # in the order of asking: who found no place is first the next time
         self._changed: set[str] = set()  # since what was leased last was read
         self._bell = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
@@ -103,7 +103,7 @@ class Leasing:
 
     def wake(self, endpoint_ids: Iterable[str]) -> None:
         """Something may be due for these endpoints."""
-        self._asked.update(endpoint_ids)
+        self._asked.update(dict.fromkeys(endpoint_ids))
         self._bell.set()
 
     def wake_at(self, endpoint_id: str, when: float) -> None:
@@ -119,10 +119,11 @@ class Leasing:
         self._doubt(endpoint_id)
         self.wake((endpoint_id,))
 
-    def doubt_all(self) -> None:
-        """Nobody can tell what was changed. What is due for whom is found by the next look."""
-        for endpoint_id in tuple(self._channels):
-            self._doubt(endpoint_id)
+    def doubt_all(self, application_id: str | None = None) -> None:
+        """Nobody can tell what was changed, of one application or of all. What is due is found by the next look."""
+        for endpoint_id, channel in tuple(self._channels.items()):
+            if application_id in (None, channel.endpoint.application_id):
+                self._doubt(endpoint_id)
 
     def _doubt(self, endpoint_id: str) -> None:
         channel = self._channels.get(endpoint_id)
@@ -191,12 +192,12 @@ class Leasing:
         due, new = await self._read(read)
         self._seen_until = now
         self._known.update(new)
-        self._asked.update(due)
+        self._asked.update(dict.fromkeys(due))
 
     async def _lease(self) -> None:
         """Leases what is due for those who were asked for, and has it worked on."""
         now = self._clock.now()
-        asked, self._asked = self._asked, set()
+        asked, self._asked = self._asked, {}
         wanted = self._wanted(asked, now)
         if not wanted:
             return
@@ -204,15 +205,18 @@ class Leasing:
         try:
             found = await self._write(partial(_lease, wanted=wanted, node=self._node, now=now))
         except BaseException:
-            self._asked |= asked
+            self._asked = asked | self._asked
             raise
         for endpoint_id in wanted.keys() - found.keys():
             self._known.discard(endpoint_id)
             gone = self._channels.pop(endpoint_id, None)
-            self.working -= len(gone.working) if gone is not None else 0
+            if gone is not None:
+                gone.is_stale = True  # its runners see that it is gone, and nobody else can tell them any more
+                self.working -= len(gone.working)
         leased: list[tuple[Channel, Lease]] = []
         for endpoint, leases in found.values():
             channel = self._channels.setdefault(endpoint.id, Channel(endpoint, self._policy))
+            channel.applied = channel.readings = channel.readings + 1
             channel.read_again(endpoint)
             channel.is_stale = endpoint.id in self._changed
             channel.has_news = False
@@ -221,6 +225,8 @@ class Leasing:
             channel.working.update(lease.stream for lease in fresh)
             self.working += len(fresh)
             leased.extend((channel, lease) for lease in fresh)
+            if channel.is_idle and len(self._channels) > MAX_CHANNELS:
+                del self._channels[endpoint.id]
         for start in range(0, len(leased), PAGES_AT_ONCE):
             await self._begin_some(leased[start : start + PAGES_AT_ONCE])
 
@@ -231,7 +237,7 @@ class Leasing:
             channel = self._channels.get(endpoint_id)
             room = LANES_AT_ONCE if channel is None else channel.room(now)
             if room and free <= 0:
-                self._asked.add(endpoint_id)  # as soon as somebody is done
+                self._asked[endpoint_id] = None  # as soon as somebody is done
             elif room:
                 wanted[endpoint_id] = min(room, free)
                 free -= wanted[endpoint_id]

@@ -15,7 +15,7 @@ from legato import tracing
 from legato.dialects import for_webhook
 from legato.events.envelope import Event
 from legato.events.moment import Clock
-from legato.outbound import Outbound, OutboundError
+from legato.outbound import Outbound, OutboundError, host_of
 from legato.store.attempts import Attempt
 from legato.store.endpoints import Endpoint
 from legato.webhooks.policy import Outcome
@@ -94,7 +94,7 @@ class Sender:
         tracer = tracing.tracer
         if tracer is None:
             return await self._send_signed(endpoint, event, known_by)
-        host = urlsplit(endpoint.url).hostname or ""  # the rest of it may hold a secret
+        host = host_of(endpoint.url)
         with tracer.attempt(legato_event_type=event.type, legato_webhook_id=known_by, server_address=host) as span:
             sent = await self._send_signed(endpoint, event, known_by)
             if sent.outcome.status is not None:
@@ -164,7 +164,10 @@ def _with_query(url: str, payload: bytes) -> str:
         for name, value in fields.items()
         if value is not None
     }
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it is none, which whoever sends it says
+        return url
     query = "&".join(filter(None, (parts.query, urlencode(written))))
     return urlunsplit(parts._replace(query=query, fragment=""))
 

@@ -103,6 +103,11 @@ class Webhooks:
         """Somebody hears the application's events from now on. Raises Overloaded."""
         return self.listeners.open(application_id, until)
 
+    def application_changed(self, application_id: str) -> None:
+        """An application was made, changed or deleted, and its endpoints perhaps with it."""
+        self.changed(application_id)
+        self.dispatcher.doubt_all(application_id)
+
     def changed(self, endpoint_id: str) -> None:
         """An endpoint was made, changed, paused, resumed or removed."""
         self.signals.forget(endpoint_id)

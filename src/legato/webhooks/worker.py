@@ -71,7 +71,8 @@ class Worker:
             raise
         except Exception:
             log.exception("a webhook lane of %s was interrupted", lease.endpoint_id)
-            place.due_at = self._clock.now() + self._policy.first_wait
+            place.attempts += 1  # whatever it is, it is not tried again and again at once
+            place.due_at = self._clock.now() + self._policy.wait(place.attempts, self._chance())
             self._wake_at(lease.endpoint_id, place.due_at)
         finally:
             self._ledger.move(place.progress(release=True))
@@ -80,6 +81,8 @@ class Worker:
         """What the lane has now; None when it is no longer ours, or the endpoint is no more."""
         lease = place.lease
         channel.has_news = channel.is_stale = False  # whatever happens from here on may not be in what is read
+        channel.readings += 1
+        mine = channel.readings
 
         def read(connection: Connection) -> tuple[Endpoint | None, Page | None]:
             return read_endpoint(connection, lease.endpoint_id), waiting_events(
@@ -92,8 +95,11 @@ class Worker:
             channel.is_stale = True
             raise
         if endpoint is None:
+            channel.is_stale = True  # the other runners of it are to see that for themselves
             return None
-        channel.read_again(endpoint)
+        if mine > channel.applied:
+            channel.applied = mine
+            channel.read_again(endpoint)
         return page
 
     async def _send_page(self, channel: Channel, place: _Place, page: Page) -> bool:

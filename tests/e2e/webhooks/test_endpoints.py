@@ -124,6 +124,18 @@ def test_a_redirect_is_not_followed_and_its_event_becomes_a_dead_letter(scene: S
     assert not any(each.path == "/hook/elsewhere" for each in scene.receiver.requests())
 
 
+def test_what_only_looks_like_a_url_is_a_dead_letter_and_holds_nothing_up(scene: Scene) -> None:
+    cid = scene.conversation(callback={"url": "http://[nowhere", "method": "GET"})
+    scene.text(cid, "to nobody")
+
+    def letters() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = scene.ask("GET", f"/v1/webhooks/{cid}/dead-letters")["_embedded"]["dead_letters"]
+        return found
+
+    found = scene.until(letters, "they are put aside")
+    assert found[0]["reason"] == "This is not a URL."
+
+
 def test_dead_letters_are_sent_again_under_the_ids_they_had(scene: Scene) -> None:
     cid, other = scene.conversation(), scene.conversation()
     scene.receiver.behave("500", only="poison")

@@ -153,3 +153,21 @@ def test_an_endpoint_that_was_changed_is_asked_about_again_whatever_was_known_of
     it.is_stale = True
     it.working.add("a lane")
     assert it.room(NOW) == LANES_AT_ONCE - 1
+
+
+def test_what_another_node_has_seen_of_an_endpoint_counts_when_it_is_newer() -> None:
+    it = channel()
+    it.failed(failed(Reason.CONNECT), NOW, NOW, 0.0, waits=True)
+    assert it.endpoint.failing_since == NOW
+    it.read_again(channel(succeeded_at=NOW - 1).endpoint)  # of before: what this node knows is newer
+    assert it.endpoint.failing_since == NOW
+    it.read_again(channel(succeeded_at=NOW + 1).endpoint)
+    assert (it.endpoint.failing_since, it.room(NOW + 1)) == (None, LANES_AT_ONCE)
+
+
+def test_a_success_here_ends_what_the_store_holds_against_an_endpoint() -> None:
+    it = channel()
+    it.read_again(channel(failing_since=NOW - 100, failures=3, why="another node could not").endpoint)
+    told = it.succeeded(NOW)
+    assert (told["failing_since"], told["failures"], told["why"]) == (None, 0, None)
+    assert "failing_since" not in it.succeeded(NOW + 100)

@@ -254,6 +254,7 @@ BAD = [
     ({"callback": {"url": "ftp://x"}}, "callback.url", NO_URL),
     ({"callback": {"url": "http://"}}, "callback.url", NO_URL),
     ({"callback": {"url": "http://user:word@host/"}}, "callback.url", NO_URL),
+    ({"callback": {"url": "http://host\0"}}, "callback.url", NO_URL),
     ({"state": "DELETED"}, "state", "must be one of the documented values"),
     ([], "body", "must be an object"),
 ]
