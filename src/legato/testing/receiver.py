@@ -17,9 +17,10 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from legato.testing.ports import free_port
 from legato.testing.waiting import PATIENCE_SECONDS, poll
 
 START_SECONDS: Final = 30.0
+PAUSE_SECONDS: Final = 0.1  # between two questions for what has come
 # Requests that are remembered; a test that sends more counts them some other way.
 MAX_REQUESTS: Final = 200_000
 
@@ -136,6 +138,23 @@ class Receiver:
 
         poll(holds, seconds, what)
         return found
+
+    def until_told(self, ids: Iterable[str], seconds: float = PATIENCE_SECONDS) -> None:
+        """Returns once each of these events was sent, however many they are. AssertionError when for so long none of
+        those that are missing comes.
+        """
+        missing, seen, deadline = set(ids), 0, time.monotonic() + seconds
+        while missing:
+            fresh = self.requests(seen)
+            seen += len(fresh)
+            told = missing & {each.id for each in fresh}
+            missing -= told
+            if told:
+                deadline = time.monotonic() + seconds
+            elif time.monotonic() > deadline:
+                raise AssertionError(f"{len(missing)} events were not told, {min(missing)} among them")
+            else:
+                time.sleep(PAUSE_SECONDS)
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
         url = f"http://127.0.0.1:{self.port}{path}"

@@ -14,8 +14,7 @@ from legato.testing.postgres import Cluster
 from legato.testing.receiver import Receiver
 from legato.testing.server import Server
 from legato.testing.session import Session
-from legato.testing.waiting import poll
-from tests.e2e.load import PATIENCE, TOKEN_SECONDS, Room, Writers, check_log, check_session
+from tests.e2e.load import TOKEN_SECONDS, Room, Writers, check_log, check_session
 from tests.e2e.nodes.conftest import BUSES, Nodes, nats_server, settings_for
 from tests.e2e.nodes.test_dying import in_order
 
@@ -89,6 +88,6 @@ async def test_nothing_is_lost_and_nobody_misses_anything_over_crashes_of_nodes_
             for session in sessions:
                 await check_session(session, room, logs[room.cid])
         expected = {f"{cid}_{event['id']}" for cid, log in logs.items() for event in log}
-        poll(lambda: {each.id for each in receiver.requests()} >= expected, PATIENCE, "everything is told")
+        receiver.until_told(expected)
         in_order(receiver)
     await asyncio.gather(*(session.close() for session in sessions))

@@ -80,7 +80,7 @@ async def test_a_killed_nodes_webhooks_are_sent_by_another_in_order(nodes: Nodes
     for team in teams:
         await team.__aexit__()
     expected = {f"{room.cid}_{event['id']}" for room in rooms for event in servers[1].history(application, room.cid)}
-    poll(lambda: expected <= {each.id for each in receiver.requests()}, SECONDS, "everything is told")
+    receiver.until_told(expected)
     in_order(receiver)
 
 
@@ -170,6 +170,6 @@ async def test_a_node_whose_clock_is_wrong_goes_by_the_databases(
     # To ten seconds: clocks are compared over a network, and by 90 s nothing would be in order.
     assert all(later[:18] >= earlier[:18] for earlier, later in itertools.pairwise(times))
     expected = {f"{room.cid}_{event['id']}" for event in history}
-    poll(lambda: expected <= {each.id for each in receiver.requests()}, SECONDS, "everything is told")
+    receiver.until_told(expected)
     in_order(receiver)
     assert "is gone" not in one.log.read_text() + two.log.read_text()
