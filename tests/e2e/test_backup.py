@@ -45,6 +45,8 @@ def as_the_page_says(what: str, data: Path, backups: Path, url: str) -> str:
     (script,) = re.findall(rf"<!-- {what} -->\n```sh\n(.*?)```", PAGE, re.DOTALL)
     script = script.replace("/opt/legato/bin/legato", f"{sys.executable} -m legato")
     script = script.replace("/var/lib/legato", str(data)).replace("/backup", str(backups))
+    for archive in backups.glob("legato-*.tar"):  # there is one, of another moment than the page's
+        script = re.sub(r"legato-\w+\.tar", archive.name, script)
     ran = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         env={**os.environ, "LEGATO_DATABASE_URL": url},
