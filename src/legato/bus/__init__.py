@@ -1,4 +1,4 @@
-"""From node to node: how far the log is, and what passes without being kept. What is lost here heals from the log."""
+"""From node to node: what was committed, and what passes without being kept. What is lost here heals from the log."""
 
 from legato.bus.bus import Bus, LocalBus
 from legato.bus.messages import Advanced, Appended, Message, Passed
