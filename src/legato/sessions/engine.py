@@ -93,7 +93,7 @@ class Transport(Protocol):
         """``websocket`` or ``polling``, as in the query."""
         ...
 
-    def write(self, frames: bytes) -> None:
+    def write(self, frames: bytes, /) -> None:
         """Sends a run of frames, at once or as soon as the client reads; cuts the client when it is too far behind.
 
         Nothing is sent, and nothing raised, once it is closing.

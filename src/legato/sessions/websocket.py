@@ -6,15 +6,17 @@
         └─▶ cls(config=, server_state=, app_state=) ─▶ connection_made ─▶ data_received(the request's bytes)
 
 Reading is left to ``websockets``' sans-I/O protocol. It is several kilobytes large and idle almost always, so a
-socket borrows one when bytes come and returns it when they made whole messages. Writing is ``transport.write`` of
-frames that were made elsewhere. Extensions are declined: compression is state per connection, and the same bytes could
-not go to everybody.
+socket borrows one when bytes come and returns it when they made whole messages. Writing is the event loop's own
+``write`` of frames that were made elsewhere, without a call in between, for as long as the client reads: what stands
+before it is measured only once the event loop says that it does not. Extensions are declined: compression is state per
+connection, and the same bytes could not go to everybody.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, cast
 
 from websockets.frames import CloseCode, Frame, Opcode
@@ -33,6 +35,8 @@ _quiet.setLevel(logging.WARNING)
 MAX_SPARE_READERS: Final = 64
 # RFC 6455 7.4.1: 1001 is an endpoint going away.
 GOING_AWAY: Final = b"\x88\x02" + int(CloseCode.GOING_AWAY).to_bytes(2)
+# Bytes before a client from which on they are measured; the event loop's own mark.
+HIGH_WATER: Final = 64 * 1024
 # A closing connection whose client does not read is given up after this.
 LINGER_SECONDS: Final = 5.0
 # Where the platform's clients connect; they append the slash themselves.
@@ -44,16 +48,18 @@ class WebSocket(asyncio.Protocol):
 
     endpoint: ClassVar[Endpoint]
     max_buffered: ClassVar[int]
+    high_water: ClassVar[int]
     name: Final = "websocket"
     _spare: ClassVar[list[Protocol]] = []
 
-    __slots__ = ("_connections", "_fragments", "_is_open", "_reader", "_socket", "_tcp", "due")
+    __slots__ = ("_connections", "_fragments", "_is_open", "_reader", "_socket", "_tcp", "due", "write")
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: object = None) -> None:
         self._connections: set[Any] = server_state.connections
         self._tcp: asyncio.Transport = cast(asyncio.Transport, None)  # until connection_made
         self._socket: Socket | None = None
-        self._is_open = False  # frames may be written
+        self._is_open = False
+        self.write: Callable[[bytes], None] = _to_nobody  # see ``Transport``
         self.due = 0.0
         self._fragments: list[bytes] | None = None
         self._reader: Protocol | None = ServerProtocol(
@@ -65,6 +71,7 @@ class WebSocket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The upgraded connection."""
         self._tcp = cast(asyncio.Transport, transport)
+        self._tcp.set_write_buffer_limits(high=self.high_water)
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -87,15 +94,22 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        self._is_open = False
+        self._shut()
         self._connections.discard(self)
         self._reader = self._fragments = None
         socket, self._socket = self._socket, None
         if socket is not None:
             socket.lost(self)
 
+    def pause_writing(self) -> None:
+        """The client does not keep up."""
+        if self._is_open:
+            self.write = self._write_if_bearable
+
     def resume_writing(self) -> None:
         """The client has caught up."""
+        if self._is_open:
+            self.write = self._tcp.write
         if self._socket is not None:
             self._socket.on_writable()
 
@@ -105,16 +119,6 @@ class WebSocket(asyncio.Protocol):
 
     # -- what the socket calls ---------------------------------------------------------------------------------------
 
-    def write(self, frames: bytes) -> None:
-        """See ``Transport``."""
-        if self._is_open:
-            tcp = self._tcp
-            if tcp.get_write_buffer_size() > self.max_buffered:
-                if self._socket is not None:
-                    self._socket.fall_behind()
-                return
-            tcp.write(frames)
-
     def buffered(self) -> int:
         """See ``Transport``."""
         return self._tcp.get_write_buffer_size()
@@ -122,19 +126,33 @@ class WebSocket(asyncio.Protocol):
     def close(self) -> None:
         """See ``Transport``. The client has ``LINGER_SECONDS`` to take what stands before it."""
         if self._is_open:
-            self._is_open = False
+            self._shut()
             self._tcp.write(GOING_AWAY)
         self._tcp.close()
         self.endpoint.wheel.put(self, self.endpoint.now() + LINGER_SECONDS)
 
     def abort(self) -> None:
         """See ``Transport``."""
-        self._is_open = False
+        self._shut()
         self._tcp.abort()
 
     def on_time(self, now: float) -> None:
         """Lingered long enough. Nothing happens when the connection is gone already."""
         self._tcp.abort()
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def _write_if_bearable(self, frames: bytes) -> None:
+        """``write`` for a client that does not keep up."""
+        if self._tcp.get_write_buffer_size() <= self.max_buffered:
+            self._tcp.write(frames)
+        elif self._socket is not None:
+            self._socket.fall_behind()
+
+    def _shut(self) -> None:
+        """No frame is written any more."""
+        self._is_open = False
+        self.write = _to_nobody
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -160,6 +178,7 @@ class WebSocket(asyncio.Protocol):
             return
         reader.send_response(response)
         self._is_open = True
+        self.write = self._tcp.write
         # One write for the answer and the greeting: a system call is most of what either costs.
         greeting = self._socket.greeting() if self._socket.transport is self else b""
         self._tcp.write(b"".join([*reader.data_to_send(), greeting]))
@@ -179,7 +198,7 @@ class WebSocket(asyncio.Protocol):
             self._tally()
         elif frame.opcode is Opcode.BINARY:
             # Nobody has binary events here, and Engine.IO has no other use for them.
-            self._is_open = False
+            self._shut()
             reader.fail(CloseCode.UNSUPPORTED_DATA)
 
     def _text_received(self, frame: Frame) -> None:
@@ -203,7 +222,7 @@ class WebSocket(asyncio.Protocol):
     def _flush(self, reader: Protocol) -> None:
         """Sends what the reader has to say (the handshake, pongs, close) and returns the reader if it is done with."""
         if reader.state is not OPEN:
-            self._is_open = False
+            self._shut()
         for data in reader.data_to_send():
             if self._tcp.is_closing():
                 break
@@ -218,7 +237,12 @@ class WebSocket(asyncio.Protocol):
                 self._spare.append(reader)
 
 
+def _to_nobody(frames: bytes) -> None:
+    """``write`` before the connection is open, and once it is closing."""
+
+
 def websocket_class(endpoint: Endpoint) -> type[WebSocket]:
     """The class to give uvicorn: ``Config(ws=websocket_class(endpoint))``."""
-    shared = {"endpoint": endpoint, "max_buffered": endpoint.limits.max_buffered}
+    most = endpoint.limits.max_buffered
+    shared = {"endpoint": endpoint, "max_buffered": most, "high_water": min(HIGH_WATER, most)}
     return type("EndpointWebSocket", (WebSocket,), {**shared, "__slots__": (), "_spare": []})

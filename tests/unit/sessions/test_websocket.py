@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from legato.events import RandomIds
-from legato.sessions.engine import Endpoint, Limits, Socket
+from legato.sessions.engine import MAX_BUFFERED, Endpoint, Limits, Socket
 from legato.sessions.packet import frame, unframe
-from legato.sessions.websocket import MAX_SPARE_READERS, WebSocket, websocket_class
+from legato.sessions.websocket import HIGH_WATER, MAX_SPARE_READERS, WebSocket, websocket_class
 
 REQUEST = (
     b"GET /v2/rtc/?EIO=4&transport=websocket HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
@@ -26,13 +26,18 @@ class Tcp:
     def __init__(self) -> None:
         self.written = b""
         self.is_closed = False
+        self.unread = 0
+        self.high = 0
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        self.high = high
 
     def write(self, data: bytes) -> None:
         assert not self.is_closed, "written to after closing"
         self.written += data
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unread
 
     def is_closing(self) -> bool:
         return self.is_closed
@@ -57,9 +62,10 @@ class Echo(Socket):
         self.send(b"4" + data)
 
 
-def accepted() -> tuple[WebSocket, Tcp, Endpoint]:
+def accepted(max_buffered: int = MAX_BUFFERED) -> tuple[WebSocket, Tcp, Endpoint]:
     """A websocket after its handshake."""
-    endpoint = Endpoint(Echo, ids=RandomIds(), now=lambda: 1.0, limits=Limits(max_payload=1000, max_packets=50))
+    limits = Limits(max_payload=1000, max_packets=50, max_buffered=max_buffered)
+    endpoint = Endpoint(Echo, ids=RandomIds(), now=lambda: 1.0, limits=limits)
     tcp = Tcp()
     made = websocket_class(endpoint)(config=None, server_state=SimpleNamespace(connections=set()), app_state=None)
     made.connection_made(tcp)  # type: ignore[arg-type] # as much of a transport as is used
@@ -146,6 +152,33 @@ def test_readers_are_shared() -> None:
         made.data_received(masked(b"4hello"))
     assert len(made._spare) == 1 <= MAX_SPARE_READERS
     del rest
+
+
+def test_a_client_that_does_not_keep_up_is_measured_and_one_that_does_is_not() -> None:
+    made, tcp, endpoint = accepted()
+    assert tcp.high == HIGH_WATER < made.max_buffered
+    event = frame(b"42[]")
+    tcp.unread = made.max_buffered + 1  # the event loop has not said so: nobody looks
+    made.write(event)
+    made.pause_writing()
+    tcp.unread = made.max_buffered
+    made.write(event)
+    made.resume_writing()
+    tcp.unread = made.max_buffered + 1
+    made.write(event)
+    assert (tcp.written, endpoint.cut_slow) == (event * 3, 0)
+    made.pause_writing()
+    made.write(event)
+    assert (tcp.written, tcp.is_closed, endpoint.cut_slow) == (event * 3, True, 1)
+    for late in (made.resume_writing, made.pause_writing):
+        late()
+        made.write(event)  # to nobody
+    assert not endpoint.sockets
+
+
+def test_a_bound_below_the_event_loops_own_mark_is_kept() -> None:
+    made, tcp, _ = accepted(max_buffered=1000)
+    assert tcp.high == made.max_buffered == 1000
 
 
 @pytest.mark.parametrize("path", ["/", "/v2/rtc/metrics", "/v2", "/socket.io/"])

@@ -218,7 +218,11 @@ class TestUvicorn:
         connections: set[object] = set()
         written: list[bytes] = []
         transport = SimpleNamespace(
-            write=written.append, get_write_buffer_size=lambda: 0, close=lambda: written.append(b"CLOSED"), abort=None
+            write=written.append,
+            set_write_buffer_limits=lambda high: None,
+            get_write_buffer_size=lambda: 0,
+            close=lambda: written.append(b"CLOSED"),
+            abort=None,
         )
         made = sessions_class(
             config=object(), server_state=SimpleNamespace(connections=connections), app_state={"anything": 1}
