@@ -34,7 +34,7 @@ from legato.api.rooms import rooms
 from legato.api.webhooks import WebhookRoom
 from legato.auth import Authenticator, Credentials, StoredDirectory, WithLocalSecret
 from legato.chores import Chores
-from legato.cluster import Cluster, Hearsay
+from legato.cluster import Cluster
 from legato.config import Settings
 from legato.console import Console, DemoAccess
 from legato.demo import set_up_demo
@@ -42,6 +42,7 @@ from legato.dialects import Dialect, SocketEvent, for_socket
 from legato.doorway import Doorway
 from legato.events.envelope import Event
 from legato.events.ids import RandomIds
+from legato.hearsay import Hearsay
 from legato.log import Log, Upkeep
 from legato.manners import Manners
 from legato.operations import Health, Metrics, Operations
@@ -147,7 +148,7 @@ class Application:
         )
         self._chores = Chores(log_, upkeep, self._files, self._sign_with)
         self.console = Console(log_, demo, self.webhooks, ids, signature_secret=account.signature_secret)
-        self._hearsay = Hearsay(self)
+        self._hearsay = Hearsay(log_, cluster.node, self.auth, self.manners, self.sessions.registry, self.webhooks)
         log_.others.on_changes = self._hearsay.hear
         log_.others.on_lost = self._begin_anew
         if cluster.nodes is not None:
@@ -185,7 +186,7 @@ class Application:
         return app
 
     async def _start(self) -> None:
-        await self.log.read(self.manners.load)
+        await self.manners.load(self.log.read)
         await self.cluster.start()
         await self.sessions.start()
         self.log.tap(self.webhooks.hear)

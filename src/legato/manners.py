@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from sqlalchemy import Connection
 
 from legato.dialects import Manner
 from legato.events.moment import Clock
 from legato.store.applications import Application, read_settings
 from legato.store.media_links import MediaLinks
+
+Chosen = dict[str, Manner]  # by application
 
 
 class Manners:
@@ -22,20 +26,32 @@ class Manners:
             for choice in (True, False)
         }
         self._default = self._by_choice[render_text]
-        self._different: dict[str, Manner] = {}
+        self._different: Chosen = {}
+        self._changes = 0
 
     def of(self, application_id: str) -> Manner:
         """The application's, else the installation's."""
         return self._different.get(application_id, self._default)
 
-    def load(self, connection: Connection) -> None:
-        """Reads what applications have chosen. In a reader's thread: what was known until then stands to the end."""
+    async def load(self, read: Callable[[Callable[[Connection], Chosen]], Awaitable[Chosen]]) -> None:
+        """Reads what applications have chosen; once more when one of them is changed meanwhile, which may not be in it.
+
+        What was known until then stands to the end.
+        """
+        seen = None
+        while seen != self._changes:
+            seen = self._changes
+            chosen = await read(self._read)
+        self._different = chosen
+
+    def _read(self, connection: Connection) -> Chosen:
         found = read_settings(connection)
         chosen = {application_id: self._manner(settings.get("render_text")) for application_id, settings in found}
-        self._different = {application_id: manner for application_id, manner in chosen.items() if manner is not None}
+        return {application_id: manner for application_id, manner in chosen.items() if manner is not None}
 
     def changed(self, application_id: str, application: Application | None) -> None:
         """An application was made, changed, or (None) deleted."""
+        self._changes += 1
         manner = self._manner(None if application is None else application.settings.get("render_text"))
         if manner is None:
             self._different.pop(application_id, None)
