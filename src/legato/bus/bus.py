@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from legato.bus.messages import Message
+from legato.bus.calls import Calls
+from legato.bus.messages import Broadcast, Message
 from legato.store import Notice
 
 
@@ -16,6 +17,7 @@ class Bus(Protocol):
     sent: int  # messages, since the start
     received: int
     dropped: int  # because too many waited, or nobody could be told
+    calls: Calls  # commands to one node
 
     @property
     def notice(self) -> Notice | None:
@@ -27,7 +29,7 @@ class Bus(Protocol):
         """Whether what is said now is likely to be heard."""
         ...
 
-    def start(self, hear: Callable[[Message], None]) -> None:
+    def start(self, hear: Callable[[Broadcast], None]) -> None:
         """Connects, now and whenever the connection is lost, and calls ``hear`` with what other nodes say.
 
         It is called with ``Advanced`` after each connecting too: something may have been missed.
@@ -51,7 +53,10 @@ class LocalBus:
     sent = received = dropped = 0
     is_connected = True
 
-    def start(self, hear: Callable[[Message], None]) -> None:
+    def __init__(self) -> None:
+        self.calls = Calls(lambda _message: False)
+
+    def start(self, hear: Callable[[Broadcast], None]) -> None:
         """Nobody says anything."""
 
     def publish(self, message: Message) -> None:

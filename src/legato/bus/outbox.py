@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from legato.bus.messages import Advanced, Appended, Message, read, written
+from legato.bus.calls import Calls
+from legato.bus.messages import Advanced, Answered, Appended, Asked, Broadcast, Message, read, written
 from legato.store import Notice
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,11 @@ class ConnectedBus(ABC):
         self.is_connected = False
         self._waiting: deque[Message] = deque()
         self._bell = asyncio.Event()
-        self._hear: Callable[[Message], None] = lambda _message: None
+        self._hear: Callable[[Broadcast], None] = lambda _message: None
+        self.calls = Calls(self._send)
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, hear: Callable[[Message], None]) -> None:
+    def start(self, hear: Callable[[Broadcast], None]) -> None:
         """See ``Bus``."""
         self._hear = hear
         self._task = asyncio.create_task(self._run(), name=f"{self.kind} bus")
@@ -66,6 +68,11 @@ class ConnectedBus(ABC):
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self.calls.close()
+
+    def _send(self, message: Message) -> bool:
+        self.publish(message)
+        return self.is_connected
 
     @abstractmethod
     async def _converse(self) -> None:
@@ -84,8 +91,12 @@ class ConnectedBus(ABC):
         except ValueError as error:  # msgspec's are too
             log.warning("something on the %s bus was not understood: %s", self.kind, error)
             return
-        if message is not None:
-            self.received += 1
+        if message is None:
+            return
+        self.received += 1
+        if isinstance(message, Asked | Answered):
+            self.calls.hear(message)
+        else:
             self._hear(message)
 
     async def _next(self) -> list[str]:

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from legato.bus import Advanced, Appended, Bus, Message, Passed
+from legato.bus import Advanced, Appended, Broadcast, Bus, Passed
 from legato.events import CATALOGUE
 from legato.log.counts import Counts
 from legato.log.memory import Memory
@@ -173,7 +173,7 @@ class Following:
             if one.commit is None:
                 self._bus.publish(Passed(heads.commit, one.event, bool(one.audience), one.session_id))
 
-    def _hear(self, message: Message) -> None:
+    def _hear(self, message: Broadcast) -> None:
         """What another node says."""
         self.has_others = True
         self._told = max(self._told, message.commit)

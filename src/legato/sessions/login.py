@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection as Database
 
 from legato.auth import Authenticator, Principal
+from legato.bus import Command, NoAnswerError
 from legato.dialects import Dialect
 from legato.events import Clock, IdSource, Unauthenticated
 from legato.log import Log
@@ -63,6 +65,22 @@ _DENIED: Final[dict[Denial, tuple[str, str]]] = {
     Denial.NO_USER: (USER_NOT_FOUND, "The user that the token is for does not exist."),
     Denial.TOO_MANY: ("session:error:max-open-sessions", "Too many sessions of this user are connected."),
 }
+
+
+class LetGo(msgspec.Struct, frozen=True):
+    """Somebody else has this session now."""
+
+    session_id: str
+
+
+class Left(msgspec.Struct, frozen=True):
+    """Up to which commit its client has received everything; None: that is not known."""
+
+    answered: int | None
+
+
+LET_GO: Final = Command("session:let-go", LetGo, Left)
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -77,6 +95,7 @@ class _Arrival:
     session_id: str  # to resume; empty for a new session
     is_new: bool
     fresh_id: str = ""  # of the new session, from the first try on
+    answered: int | None = None  # how far its client had come, where an earlier try found that out
 
 
 class Desk:
@@ -108,6 +127,7 @@ class Desk:
         self.admitted = 0  # logins, since the start
         self.refused = 0
         registry.on_released = self._wake.set
+        log.bus.calls.handle(LET_GO, self._let_go)
 
     async def start(self) -> None:
         """Opens the desk. Whoever was connected to a server that is no more is away."""
@@ -178,7 +198,9 @@ class Desk:
             return
         if connection.is_logging_in:
             is_new = not session_id if earlier is None else earlier.is_new
-            self._join(_Arrival(connection, handshake, principal, terminations, session_id, is_new))
+            answered = None if earlier is None else earlier.answered
+            arrival = _Arrival(connection, handshake, principal, terminations, session_id, is_new, answered=answered)
+            self._join(arrival)
 
     async def _work(self) -> None:
         while True:
@@ -264,10 +286,30 @@ class Desk:
             self._registry.give_back_released({outcome.id: outcome.answered})
         elif self._is_stale(arrival):
             # Somebody's sessions were ended meanwhile; if they were this user's, the token says so when asked again.
+            arrival.answered = arrival.answered if outcome.answered is None else outcome.answered
             again = self._authenticate(connection, arrival.handshake, outcome.id, arrival)
             self._run(again, "login")
+        elif self._is_known_elsewhere(arrival, outcome):
+            self._run(self._ask_where_it_was(arrival, outcome), "login")
         else:
             self._admitted(arrival, outcome)
+
+    def _is_known_elsewhere(self, arrival: _Arrival, stored: StoredSession) -> bool:
+        """Whether only the node that had the session until now knows how far its client had come."""
+        if arrival.is_new or stored.expires_at is not None or stored.node in (None, self._node):
+            return False
+        return arrival.connection.after is None
+
+    async def _ask_where_it_was(self, arrival: _Arrival, stored: StoredSession) -> None:
+        try:
+            left = await self._log.bus.calls.call(stored.node or "", LET_GO, LetGo(stored.id))
+            arrival.answered = left.answered
+        except NoAnswerError as error:  # what that node knew is gone with it
+            log.info("how far a session had come is not known: %s", error)
+        self._answer(arrival, replace(stored, node=self._node, answered=arrival.answered))
+
+    async def _let_go(self, asked: LetGo) -> Left:
+        return Left(self._registry.let_go(asked.session_id))
 
     def _refuse(self, connection: Connection, code: str, detail: str) -> None:
         self.refused += 1
@@ -296,7 +338,7 @@ class Desk:
             if after is None:
                 after = self._registry.answered(stored.id)
             if after is None:
-                after = stored.answered
+                after = arrival.answered if stored.answered is None else stored.answered
         body = {
             "id": stored.id,
             "user_id": stored.user_id,

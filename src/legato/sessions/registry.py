@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from legato.auth import Principal
 from legato.events import Effect
@@ -16,6 +18,9 @@ from legato.store.heads import SessionRefreshed, announce
 from legato.store.sessions import end_session, end_sessions_of_application, end_sessions_of_user
 
 log = logging.getLogger(__name__)
+
+# Sessions that other nodes have taken over and may ask about: a moment later, or never.
+MAX_LEFT: Final = 1_000
 
 
 class Registry:
@@ -31,6 +36,7 @@ class Registry:
         self._live: dict[str, tuple[Session, ...]] = {}  # by user
         self._behind: dict[str, tuple[Session, ...]] = {}  # by user: those that catch up
         self._released: dict[str, int | None] = {}  # session id: how far its client had come, if that is known
+        self._left: OrderedDict[str, int] = OrderedDict()  # the same of sessions that other nodes have now
         self.on_released: Callable[[], None] = lambda: None
         self.resumed_from_memory = 0  # sessions, since the start
         self.resumed_from_log = 0
@@ -168,6 +174,11 @@ class Registry:
         session = self._sessions.get(session_id)
         return None if session is None else session.answered
 
+    def let_go(self, session_id: str) -> int | None:
+        """Another node has the session. Up to which commit its client has received everything, if it was here."""
+        self.moved([session_id])
+        return self._left.pop(session_id, None)
+
     def detach(self, session: Session) -> None:
         """The session's connection is gone; the session itself can be resumed for a while."""
         if self._forget(session):
@@ -258,6 +269,9 @@ class Registry:
         for session in [self._sessions[one] for one in session_ids if one in self._sessions]:
             self.detach(session)
             session.connection.close("another node has its session")
+            self._left[session.id] = session.answered
+        while len(self._left) > MAX_LEFT:
+            self._left.popitem(last=False)
 
     def begin_anew(self) -> None:
         """What was missed cannot be told one after the other: everybody is cut, and resumes from the log."""

@@ -137,3 +137,18 @@ async def test_a_page_that_was_loaded_anew_hears_at_another_node_what_it_has_not
     await bob.login()
     sent.append(pair.text(pair.one, "alice", "back again"))
     await bob.until(lambda: bob.stored(pair.cid) == sent, "all of it")
+
+
+async def test_a_page_that_was_loaded_anew_hears_at_another_node_what_its_left_connection_has_not_answered_for(
+    pair: Pair,
+) -> None:
+    left = await pair.session("bob", pair.one)
+    sent = [pair.text(at, "alice", f"perhaps unread {number}") for number, at in enumerate([pair.one, pair.two] * 3)]
+    await left.until(lambda: left.stored(pair.cid) == sent, "it")
+    bob = Session(pair.two.url, pair.application.token("bob"))  # the node it was at has not noticed that it went
+    bob.id = left.id
+    pair.sessions.append(bob)
+    await bob.login()
+    sent.append(pair.text(pair.one, "alice", "back again"))
+    await bob.until(lambda: bob.stored(pair.cid) == sent, "all of it")
+    await left.gone()

@@ -3,114 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 
-import psycopg
+import msgspec
 import pytest
-from tests.conftest import missing
+from tests.unit.bus.conftest import SECONDS, Ear, Wire
 
 from legato.bus import Advanced, Appended, LocalBus, Message, Passed, PostgresBus
-from legato.bus.messages import advanced, appended, read, written
+from legato.bus.messages import Answered, Asked, advanced, appended, read, written
 from legato.bus.nats import NatsBus
 from legato.bus.outbox import MAX_APPENDED, MAX_WAITING, ConnectedBus
 from legato.bus.postgres import CHANNEL, MAX_NOTICE
 from legato.events import Event
 from legato.events.envelope import encode_event
-from legato.store import Store
 from legato.store.heads import Heads
-from legato.testing.nats import NatsServer
-from legato.testing.postgres import Cluster, MissingPeerError
 from legato.testing.waiting import poll
-
-SECONDS = 30.0
 
 
 def signal(text: str) -> Passed:
     """Something that passes."""
     body = {"text": text}
     return Passed(7, Event(type="ephemeral", application_id="app", timestamp="now", body=body), to_members=True)
-
-
-@dataclass
-class Ear:
-    """What a node has heard."""
-
-    heard: list[Message] = field(default_factory=list)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __call__(self, message: Message) -> None:
-        self.heard.append(message)
-        self.changed.set()
-
-    async def until(self, condition: Callable[[list[Message]], bool]) -> list[Message]:
-        """What was heard, once ``condition`` holds of it."""
-        async with asyncio.timeout(SECONDS):
-            while not condition(self.heard):
-                self.changed.clear()
-                await self.changed.wait()
-        return self.heard
-
-    def signals(self) -> list[str]:
-        """The texts of the signals."""
-        return [one.event.body["text"] for one in self.heard if isinstance(one, Passed)]
-
-
-@dataclass
-class Wire:
-    """A bus of each kind: ``make`` gives a node's end, ``cut`` takes the connections of all away for a moment."""
-
-    make: Callable[[str], ConnectedBus]
-    cut: Callable[[], Awaitable[None]]
-
-
-@pytest.fixture(params=["postgresql", "nats"])
-async def wire(request: pytest.FixtureRequest, postgres: Cluster, tmp_path: Path) -> AsyncIterator[Wire]:
-    """Each kind."""
-    with ExitStack() as stack:
-        if request.param == "postgresql":
-            yield await _postgres(stack, postgres)
-            return
-        try:
-            server = stack.enter_context(NatsServer(tmp_path))
-        except MissingPeerError as error:
-            missing(str(error))
-            raise
-
-        async def cut() -> None:
-            server.kill()
-            await asyncio.to_thread(server.start)
-
-        yield Wire(lambda node: NatsBus(server.url, node, "installation"), cut)
-
-
-async def _postgres(stack: ExitStack, postgres: Cluster) -> Wire:
-    url = postgres.database()
-    stack.callback(postgres.drop, url)
-    store = Store(url)
-    await store.open()
-    await store.close()
-
-    async def cut() -> None:
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as database:
-            database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
-
-    return Wire(lambda node: PostgresBus(url, node), cut)
-
-
-@pytest.fixture
-async def pair(wire: Wire) -> AsyncIterator[tuple[ConnectedBus, Ear, ConnectedBus, Ear]]:
-    """Two nodes that are connected."""
-    one, two, first, second = wire.make("one"), wire.make("two"), Ear(), Ear()
-    one.start(first)
-    two.start(second)
-    for ear in (first, second):
-        await ear.until(lambda heard: Advanced() in heard)
-    yield one, first, two, second
-    await one.close()
-    await two.close()
 
 
 async def test_what_one_says_the_other_hears_in_order_and_itself_not(
@@ -203,11 +115,16 @@ async def test_a_node_that_is_alone_tells_nobody() -> None:
         Appended(Heads(4711, 12), (signal("text").event, signal("x").event)),
         signal("text"),
         Passed(1, signal("x").event, session_id="SES-1"),
+        Asked("two", 1, "say", msgspec.Raw(b'{"text":"a b"}'), by="one"),
+        Answered("two", 1, msgspec.Raw(b'{"text":"a b"}')),
+        Answered("two", 1, refusal="it is closed"),
     ],
 )
 def test_a_message_reads_as_it_was_written(message: Message) -> None:
     assert read("two", written("one", message)) == message
     assert read("one", written("one", message)) is None
+    if isinstance(message, Asked | Answered):
+        assert read("three", written("one", message)) is None
 
 
 def test_a_commit_says_the_same_as_a_message() -> None:
@@ -234,7 +151,19 @@ async def test_of_a_commit_too_long_to_say_it_is_said_that_it_is_there(
 
 
 @pytest.mark.parametrize(
-    "text", ["one x 1", "one h many", "one e 1 2", "one e 1 2 {}", "one s {", "", "one", "one s {}"]
+    "text",
+    [
+        "one x 1",
+        "one h many",
+        "one e 1 2",
+        "one e 1 2 {}",
+        "one s {",
+        "",
+        "one",
+        "one s {}",
+        "one q two {}",
+        "one a two x",
+    ],
 )
 def test_what_no_node_says_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
