@@ -13,10 +13,14 @@ from legato.log.draft import require_same
 from legato.log.values import IdempotencyKey
 from legato.store.heads import PersonChanged, announce
 from legato.store.idempotency import NewAnswer, keep_answers, read_answers
+from legato.store.turn import UndoneError, is_undone
 
 
 class Work:
-    """Runs in a savepoint: what it raises undoes it alone and is raised to who asked."""
+    """Runs in a savepoint: what it raises undoes it alone and is raised to who asked.
+
+    Unless the store has taken back everything: then so has the batch to be.
+    """
 
     def __init__(
         self,
@@ -41,6 +45,8 @@ class Work:
             with connection.begin_nested():
                 self._result = self._work(connection) if self._key is None else self._once(connection, self._key)
         except Exception as error:  # told to the caller by `settle`
+            if is_undone(connection):
+                raise UndoneError from error
             self._error = error
         else:
             announce(connection, *self.people)

@@ -188,7 +188,11 @@ class Desk:
             principal = await self._authenticator.authenticate(handshake.token)
         except Unauthenticated as refusal:
             if earlier is not None:
-                await self._log.transact(lambda database: end_sessions(database, [session_id]))
+                try:
+                    await self._log.transact(lambda database: end_sessions(database, [session_id]))
+                except Exception:  # the log is full or the database does not answer: it can be resumed by nobody
+                    log.exception("a session of a void token could not be ended")
+                    self._registry.give_back_released({session_id: None})
             if connection.is_logging_in:
                 self._refuse(connection, _code(refusal.code, handshake), refusal.detail)
             return

@@ -178,7 +178,9 @@ class WebSocket(asyncio.Protocol):
             return
         reader.send_response(response)
         self._is_open = True
-        self.write = self._tcp.write
+        # A client that has left an answer unread before was said not to keep up to whoever had the connection then.
+        is_behind = self._tcp.get_write_buffer_size() > self.high_water
+        self.write = self._write_if_bearable if is_behind else self._tcp.write
         # One write for the answer and the greeting: a system call is most of what either costs.
         greeting = self._socket.greeting() if self._socket.transport is self else b""
         self._tcp.write(b"".join([*reader.data_to_send(), greeting]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -35,6 +36,20 @@ class StoreUnreachable(Refusal):
         )
 
 
+class UndoneError(Exception):
+    """SQLite has taken back the whole transaction, savepoints or not: no room, no memory, or a disk that fails."""
+
+
+def is_undone(connection: Connection) -> bool:
+    """Whether there is no transaction any more, though nobody has ended it; what is written next would be kept alone.
+
+    PostgreSQL refuses everything then, so that nobody need ask. Source: SQLite, "Response To Errors Within A
+    Transaction".
+    """
+    driver = connection.connection.driver_connection
+    return isinstance(driver, sqlite3.Connection) and not driver.in_transaction
+
+
 class Behind:
     """A turn whose owner does not know what others have written: it stays open until ``finish`` or ``abandon``.
 
@@ -63,7 +78,7 @@ class Behind:
         def last() -> T:
             with telling(), contextlib.closing(self._connection):
                 result = work(self._connection, self._held)
-                self._connection.commit()
+                _commit(self._connection)
                 return result
 
         return await self._run(last)
@@ -87,13 +102,19 @@ def take_turn(
             held = lock_heads(connection)
             if held == known:
                 result = work(connection, held)
-                connection.commit()
+                _commit(connection)
                 connection.close()
                 return result
             return Behind(connection, held, read_news(connection, known, held), thread)
     except BaseException:
         connection.close()
         raise
+
+
+def _commit(connection: Connection) -> None:
+    if is_undone(connection):
+        raise UndoneError
+    connection.commit()
 
 
 @contextlib.contextmanager
@@ -110,5 +131,16 @@ def telling() -> Iterator[None]:
         if nobody or (state is not None and state.startswith(_AWAY)):
             raise StoreUnreachable from error
         raise
+    except UndoneError as error:
+        if any(getattr(getattr(each, "orig", None), "sqlite_errorname", "") == "SQLITE_FULL" for each in _chain(error)):
+            raise StorageFull from error
+        raise
     except PendingRollbackError as error:  # the connection ended in a piece of work, which has the first error
         raise StoreUnreachable from error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those that it came of."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -34,6 +34,7 @@ class Channel:
         "_streak",
         "_told_at",
         "applied",
+        "doubts",
         "endpoint",
         "has_news",
         "is_stale",
@@ -44,7 +45,8 @@ class Channel:
     def __init__(self, endpoint: Endpoint, policy: Policy) -> None:
         self.endpoint = endpoint
         self.working: set[str] = set()
-        self.is_stale = False  # somebody has changed it since it was read: whoever reads it again sets it before
+        self.is_stale = False  # somebody has changed it since it was read
+        self.doubts = 0  # how often somebody has: a reading that began before the last one settles nothing
         self.readings = 0  # that have begun; ``applied`` is the latest whose result counts: what began earlier is older
         self.applied = 0
         self.has_news = False  # something has happened since its streams were read
@@ -66,6 +68,11 @@ class Channel:
     def is_at_work_on_all(self) -> bool:
         """Whether whatever happens next concerns a lane that is worked on already: it hears one conversation alone."""
         return self.endpoint.conversation_id in self.working
+
+    def doubt(self) -> None:
+        """Somebody has changed it: nothing is begun until it is read again."""
+        self.is_stale = True
+        self.doubts += 1
 
     def room(self, now: float) -> int:
         """How many more lanes may be worked on. One that fails is asked by one lane until it takes something."""
@@ -129,6 +136,21 @@ class Channel:
         self.endpoint = replace(self.endpoint, **health)
         return health
 
+    def gave_up(self, now: float) -> dict[str, Any]:
+        """An event that it would not take is given up, since it takes others: nothing is held against it any more.
+
+        Unless it waits, for then it is asked again. What the store is to be told.
+        """
+        is_failing = self.endpoint.failing_since is not None or self._is_failing_in_store
+        if not is_failing or now < self.endpoint.due_at:
+            return {}
+        self._is_failing_in_store = False
+        self._errors = 0
+        self._began = now
+        health: dict[str, Any] = {"failures": 0, "failing_since": None, "due_at": 0.0, "why": None}
+        self.endpoint = replace(self.endpoint, **health)
+        return health
+
     def gone(self) -> dict[str, Any]:
         """It answered that it is no more. What the store is to be told."""
         health: dict[str, Any] = {"state": "disabled", "why": "answered 410 Gone"}
@@ -139,7 +161,8 @@ class Channel:
         is_slow = outcome.failure is not None and outcome.failure.reason is Reason.TIMEOUT
         if outcome.status == 429 or is_slow:
             self._limit = max(1, self._limit // 2)
-        if begun < self._began:
+        is_set_back = self._began > now >= self.endpoint.due_at  # the clock: nobody waits until then
+        if begun < self._began and not is_set_back:
             return {}
         failures = self.endpoint.failures + 1
         patience = self._policy.wait(failures, chance)

@@ -64,6 +64,7 @@ class Leasing:
         self._seen_until = 0.0
         self._asked: dict[str, None] = {}  # in the order of asking: who found no place is first the next time
         self._changed: set[str] = set()  # since what was leased last was read
+        self._is_all_in_doubt = False  # the same
         self._bell = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self.turn = asyncio.Lock()  # held while lanes are made ours
@@ -121,6 +122,7 @@ class Leasing:
 
     def doubt_all(self, application_id: str | None = None) -> None:
         """Nobody can tell what was changed, of one application or of all. What is due is found by the next look."""
+        self._is_all_in_doubt = True
         for endpoint_id, channel in tuple(self._channels.items()):
             if application_id in (None, channel.endpoint.application_id):
                 self._doubt(endpoint_id)
@@ -129,7 +131,7 @@ class Leasing:
         channel = self._channels.get(endpoint_id)
         if channel is None:
             return
-        channel.is_stale = True
+        channel.doubt()
         if not channel.working:
             del self._channels[endpoint_id]
 
@@ -185,11 +187,18 @@ class Leasing:
     async def _look(self) -> None:
         """What fell due unnoticed, and endpoints that are new."""
         now, seen_until = self._clock.now(), self._seen_until
+        waiting = {key: channel.readings for key, channel in self._channels.items() if now < channel.endpoint.due_at}
 
-        def read(connection: Connection) -> tuple[list[str], list[str]]:
-            return due_endpoints(connection, now), new_endpoints(connection, seen_until - OVERLAP_SECONDS)
+        def read(connection: Connection) -> tuple[list[str], list[str], list[Endpoint]]:
+            due = due_endpoints(connection, now)
+            sooner = read_endpoints_of(connection, waiting.keys() & set(due))
+            return due, new_endpoints(connection, seen_until - OVERLAP_SECONDS), list(sooner)
 
-        due, new = await self._read(read)
+        due, new, sooner = await self._read(read)
+        for endpoint in sooner:  # another node may have been more fortunate than this one, which waits
+            channel = self._channels.get(endpoint.id)
+            if channel is not None and channel.readings == waiting[endpoint.id]:
+                channel.read_again(endpoint)
         self._seen_until = now
         self._known.update(new)
         self._asked.update(dict.fromkeys(due))
@@ -202,6 +211,7 @@ class Leasing:
         if not wanted:
             return
         self._changed.clear()
+        self._is_all_in_doubt = False
         try:
             found = await self._write(partial(_lease, wanted=wanted, node=self._node, now=now))
         except BaseException:
@@ -211,14 +221,14 @@ class Leasing:
             self._known.discard(endpoint_id)
             gone = self._channels.pop(endpoint_id, None)
             if gone is not None:
-                gone.is_stale = True  # its runners see that it is gone, and nobody else can tell them any more
+                gone.doubt()  # its runners see that it is gone, and nobody else can tell them any more
                 self.working -= len(gone.working)
         leased: list[tuple[Channel, Lease]] = []
         for endpoint, leases in found.values():
             channel = self._channels.setdefault(endpoint.id, Channel(endpoint, self._policy))
             channel.applied = channel.readings = channel.readings + 1
             channel.read_again(endpoint)
-            channel.is_stale = endpoint.id in self._changed
+            channel.is_stale = self._is_all_in_doubt or endpoint.id in self._changed
             channel.has_news = False
             # A lease of ours may have run out while we work on the lane: it is renewed now, and that is all.
             fresh = [lease for lease in leases if lease.stream not in channel.working]

@@ -78,26 +78,23 @@ class Worker:
     async def _next_page(self, channel: Channel, place: _Place) -> Page | None:
         """What the lane has now; None when it is no longer ours, or the endpoint is no more."""
         lease = place.lease
-        channel.has_news = channel.is_stale = False  # whatever happens from here on may not be in what is read
+        channel.has_news = False  # whatever happens from here on may not be in what is read
         channel.readings += 1
-        mine = channel.readings
+        mine, doubts = channel.readings, channel.doubts
 
         def read(connection: Connection) -> tuple[Endpoint | None, Page | None]:
             return read_endpoint(connection, lease.endpoint_id), waiting_events(
                 connection, lease, place.cursor, PAGE_EVENTS
             )
 
-        try:
-            endpoint, page = await self._read(read)
-        except BaseException:
-            channel.is_stale = True
-            raise
+        endpoint, page = await self._read(read)
         if endpoint is None:
-            channel.is_stale = True  # the other runners of it are to see that for themselves
+            channel.doubt()  # the other runners of it are to see that for themselves
             return None
         if mine > channel.applied:
             channel.applied = mine
             channel.read_again(endpoint)
+            channel.is_stale = channel.doubts != doubts
         return page
 
     async def _send_page(self, channel: Channel, place: _Place, page: Page) -> bool:
@@ -146,6 +143,8 @@ class Worker:
             return False  # the event is due at once for what the endpoint has become, with nothing against it
         if verdict is Verdict.DEAD:
             self.dead += 1
+            if outcome.failure is None:
+                self._tell(channel, channel.gave_up(now))
             self._ledger.dead(_letter(endpoint, place, waiting, event, outcome, now))
             return True
         if verdict is Verdict.GONE:

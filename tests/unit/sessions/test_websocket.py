@@ -62,11 +62,12 @@ class Echo(Socket):
         self.send(b"4" + data)
 
 
-def accepted(max_buffered: int = MAX_BUFFERED) -> tuple[WebSocket, Tcp, Endpoint]:
+def accepted(max_buffered: int = MAX_BUFFERED, unread: int = 0) -> tuple[WebSocket, Tcp, Endpoint]:
     """A websocket after its handshake."""
     limits = Limits(max_payload=1000, max_packets=50, max_buffered=max_buffered)
     endpoint = Endpoint(Echo, ids=RandomIds(), now=lambda: 1.0, limits=limits)
     tcp = Tcp()
+    tcp.unread = unread
     made = websocket_class(endpoint)(config=None, server_state=SimpleNamespace(connections=set()), app_state=None)
     made.connection_made(tcp)  # type: ignore[arg-type] # as much of a transport as is used
     made.data_received(REQUEST)
@@ -174,6 +175,16 @@ def test_a_client_that_does_not_keep_up_is_measured_and_one_that_does_is_not() -
         late()
         made.write(event)  # to nobody
     assert not endpoint.sockets
+
+
+def test_a_client_that_had_left_an_answer_unread_before_it_asked_for_a_websocket_is_measured() -> None:
+    made, tcp, endpoint = accepted(unread=HIGH_WATER + 1)
+    event = frame(b"42[]")
+    made.write(event)
+    assert (tcp.written, endpoint.cut_slow) == (event, 0)
+    tcp.unread = made.max_buffered + 1
+    made.write(event)
+    assert (tcp.written, tcp.is_closed, endpoint.cut_slow) == (event, True, 1)
 
 
 def test_a_bound_below_the_event_loops_own_mark_is_kept() -> None:

@@ -40,12 +40,13 @@ class Desk:
     def __init__(self, house: House) -> None:
         self.clock = Hours()
         self.before_pages: Callable[[], None] = lambda: None
+        self.after_leasing: Callable[[], None] = lambda: None
         self._house = house
         self._begun: asyncio.Queue[tuple[Channel, Lease]] = asyncio.Queue()
         self.leasing = Leasing(
             node="node",
             read=self._read,
-            write=house.log.transact,
+            write=self._write,
             clock=self.clock,
             policy=Policy(),
             begin=self._begin,
@@ -55,6 +56,11 @@ class Desk:
         if isinstance(work, partial) and work.func is first_pages:
             self.before_pages()
         return await self._house.log.read(work)
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        found = await self._house.log.transact(work)
+        self.after_leasing()
+        return found
 
     def _begin(self, channel: Channel, lease: Lease, first: Page | None) -> None:
         self._begun.put_nowait((channel, lease))
@@ -145,3 +151,26 @@ async def test_whoever_has_missed_what_was_changed_reads_every_endpoint_again(ho
     other = await house.conversation()
     desk.leasing.wake([house.application])
     assert await desk.next() == (channel, other)
+
+
+async def test_what_another_node_gets_through_is_not_waited_for_here(house: House, desk: Desk) -> None:
+    await house.conversation()
+    desk.leasing.changed(house.application)
+    channel, _ = await desk.next()
+    await desk.next()
+    channel.failed(Outcome(503, retry_after=3_600.0), NOW, NOW, 0.0, waits=True)
+    other = await house.conversation()
+    desk.leasing.wake([house.application])
+    desk.clock.time += 10  # it took something of another node's, which has told the store and nobody else
+    well = {"succeeded_at": NOW + 5, "due_at": 0.0, "failures": 0, "failing_since": None}
+    await house.log.transact(partial(change_endpoint, endpoint_id=house.application, **well))
+    assert await desk.next() == (channel, other)
+    assert channel.endpoint.failing_since is None
+
+
+async def test_what_is_changed_while_its_lanes_are_leased_is_read_again(house: House, desk: Desk) -> None:
+    await house.conversation()
+    desk.after_leasing = desk.leasing.doubt_all  # before this node knows what it has read
+    desk.leasing.changed(house.application)
+    channel, _ = await desk.next()
+    assert channel.is_stale

@@ -150,7 +150,7 @@ def test_an_endpoint_that_was_changed_is_asked_about_again_whatever_was_known_of
     it = channel()
     it.gone()
     assert it.room(NOW) == 0
-    it.is_stale = True
+    it.doubt()
     it.working.add("a lane")
     assert it.room(NOW) == LANES_AT_ONCE - 1
 
@@ -171,3 +171,24 @@ def test_a_success_here_ends_what_the_store_holds_against_an_endpoint() -> None:
     told = it.succeeded(NOW)
     assert (told["failing_since"], told["failures"], told["why"]) == (None, 0, None)
     assert "failing_since" not in it.succeeded(NOW + 100)
+
+
+def test_an_endpoint_that_took_others_is_not_held_to_an_event_that_was_given_up() -> None:
+    it = channel()
+    for attempt in range(5):
+        it.failed(Outcome(500), NOW + attempt, NOW + attempt, 0.0, waits=False)
+    told = it.gave_up(NOW + 125)
+    assert (told["failing_since"], told["failures"], told["due_at"], told["why"]) == (None, 0, 0.0, None)
+    later = it.failed(Outcome(503), NOW + POLICY.give_up, NOW + POLICY.give_up, 0.0, waits=True)
+    assert "state" not in later
+    assert it.gave_up(NOW + POLICY.give_up + 1) == {}  # it waits, and will be asked again
+    assert it.endpoint.failing_since == NOW + POLICY.give_up
+
+
+def test_an_endpoint_that_fails_after_the_clock_was_set_back_waits_all_the_same() -> None:
+    it = channel()
+    it.failed(Outcome(503), NOW, NOW, 0.0, waits=True)
+    it.succeeded(NOW + 10)
+    it.failed(Outcome(503), NOW - 3_000, NOW - 3_000, 0.0, waits=True)
+    assert it.endpoint.due_at == NOW - 2_995
+    assert it.room(NOW - 3_000) == 0
