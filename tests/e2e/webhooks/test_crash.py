@@ -6,13 +6,12 @@ import asyncio
 import os
 import random
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from legato.testing.postgres import Cluster, MissingPeerError
-from legato.testing.receiver import Received, Receiver
+from legato.testing.receiver import Receiver
 from legato.testing.server import Application, Server
 from tests.conftest import missing
 from tests.e2e.load import Room, Writers, check_log
@@ -88,13 +87,6 @@ async def check_told(receiver: Receiver, writers: Writers, rooms: list[Room]) ->
     """
     for room in rooms:
         log = check_log(writers, room)
-        found = await asyncio.to_thread(
-            receiver.until, partial(is_told, cid=room.cid, last=log[-1]["id"]), f"{room.cid} is told to its end", 60.0
-        )
-        told = [each.event["id"] for each in found if each.event.get("conversation_id") == room.cid]
+        await asyncio.to_thread(receiver.until_told, [f"{room.cid}_{event['id']}" for event in log])
+        told = [each.event["id"] for each in receiver.requests() if each.event.get("conversation_id") == room.cid]
         assert list(dict.fromkeys(told)) == [event["id"] for event in log]
-
-
-def is_told(requests: list[Received], *, cid: str, last: int) -> bool:
-    """Whether event ``last`` of a conversation has come."""
-    return any(each.event.get("conversation_id") == cid and each.event.get("id") == last for each in requests)
