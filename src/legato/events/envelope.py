@@ -56,8 +56,8 @@ class About(msgspec.Struct, frozen=True, omit_defaults=True):
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event.
 
-    ``id`` is its place in the conversation's log (1, 2, 3 … without a gap) and None for signals and for the
-    application's own stream. ``timestamp`` is ISO 8601 in UTC with milliseconds and ``Z``. ``from_`` is the member
+    ``id`` is its place in the conversation's log (1, 2, 3 … without a gap) and None for signals and for what has no
+    conversation. ``timestamp`` is ISO 8601 in UTC with milliseconds and ``Z``. ``from_`` is the member
     the event is about, None when an application token made it, ``knocker:<uuid>`` before there is a member.
     ``user`` is the person behind ``from_``; ``author`` is set on ``member:*`` only, and says who acted.
     ``about``, ``dialect`` and ``edits`` are kept in the log and rendered by no tap: the first tells a dialect what the

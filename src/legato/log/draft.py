@@ -20,7 +20,7 @@ from legato.conversations import (
     decide,
 )
 from legato.events import CATALOGUE
-from legato.events.catalogue import Audience, Storage
+from legato.events.catalogue import Audience
 from legato.events.envelope import Event
 from legato.events.moment import iso
 from legato.events.refusal import Conflict
@@ -88,7 +88,7 @@ class Draft:
             for delivery in deliveries:
                 if delivery.event.id is not None:
                     self.batch.events.append(delivery.event)
-                elif delivery.entry.storage is Storage.APPLICATION:
+                elif delivery.event.conversation_id is None:
                     self.batch.unlogged.append(delivery.event)
 
     def deliveries(self, first_commit: int) -> Iterator[Delivery]:

@@ -22,6 +22,8 @@ INTERVAL_SECONDS = 15.0
 STEP = 100
 IDEMPOTENCY_SECONDS = 24 * 3600.0
 ATTEMPT_SECONDS = 7 * 24 * 3600.0
+# No leg is silent so long and goes on. Ids of its events stay taken until then, and while dead letters are kept.
+STREAM_SECONDS = 24 * 3600.0
 
 
 class Upkeep:
@@ -85,8 +87,14 @@ class Upkeep:
         await self._log.transact(lambda connection: forget_answers(connection, before))
 
     async def _forget_webhooks(self) -> None:
-        before = self._log.clock.now() - self._attempt_seconds
-        for removal in (lane_upkeep.remove_sent, lane_upkeep.remove_orphans, partial(forget_attempts, before=before)):
+        now = self._log.clock.now()
+        removals = (
+            lane_upkeep.remove_sent,
+            partial(lane_upkeep.forget_streams, before=now - max(self._attempt_seconds, STREAM_SECONDS)),
+            lane_upkeep.remove_orphans,
+            partial(forget_attempts, before=now - self._attempt_seconds),
+        )
+        for removal in removals:
             while await self._log.transact(partial(removal, limit=lane_upkeep.REMOVAL_STEP)):
                 pass
 

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Row, Table, bindparam, delete, func, insert, 
 from legato.events.envelope import JsonObject
 from legato.store.endpoints import set_application_endpoint
 from legato.store.heads import ApplicationChanged, announce
-from legato.store.lanes import forget_stream
 from legato.store.schema import (
     applications,
     conversations,
+    counters,
     devices,
     endpoints,
     events,
@@ -113,7 +113,6 @@ def delete_application(connection: Connection, application_id: str) -> bool:
     """
     connection.execute(delete(endpoints).where(endpoints.c.application_id == application_id))
     connection.execute(delete(stream_events).where(stream_events.c.application_id == application_id))
-    forget_stream(connection, application_id)
     found = connection.execute(delete(applications).where(applications.c.id == application_id)).rowcount > 0
     if found:
         announce(connection, ApplicationChanged(application_id, "deleted"))
@@ -127,7 +126,7 @@ def purge_orphans(connection: Connection, limit: int = PURGE_ROWS) -> int:
     media stay until ``Files.sweep`` finds that no row names them.
     """
     left = limit
-    for table in (conversations, sessions, devices, users, media):
+    for table in (conversations, sessions, devices, users, media, counters):
         owner = _orphaned(connection, table)
         if owner is None:
             continue

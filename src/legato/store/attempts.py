@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from legato.store.lanes import remember_streams
 from legato.store.schema import attempts, dead_letters
 
 # Rows that are kept at the most, of attempts and of dead letters, whatever their age: some 500 bytes each.
@@ -61,6 +62,7 @@ def keep_dead_letters(connection: Connection, letters: Collection[DeadLetter]) -
     """Puts events aside."""
     if letters:
         connection.execute(insert(dead_letters), [_row(each) for each in letters])
+        remember_streams(connection, [each.webhook_id for each in letters], max(each.at for each in letters))
 
 
 def read_attempts(

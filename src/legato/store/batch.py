@@ -53,7 +53,7 @@ class Batch:
     now: float
     heads: dict[str, Head] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
-    unlogged: list[Event] = field(default_factory=list)  # of applications' own streams
+    unlogged: list[Event] = field(default_factory=list)  # of streams that are no conversations
     new_members: dict[str, tuple[str, Member]] = field(default_factory=dict)
     changed_members: dict[str, tuple[str, Member]] = field(default_factory=dict)
     marks: list[NewMark] = field(default_factory=list)

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, or_, select
 
+from legato.store.lanes import STREAM
 from legato.store.replays import REPLAY
-from legato.store.schema import conversations, endpoints, lanes, stream_events
+from legato.store.schema import conversations, counters, endpoints, lanes, stream_events
 
 # Rows removed in one transaction, so that nobody waits long behind it.
 REMOVAL_STEP: Final = 1_000
@@ -43,6 +44,22 @@ def remove_sent(connection: Connection, limit: int = REMOVAL_STEP) -> int:
     return len(sent) + connection.execute(delete(lanes).where(done)).rowcount
 
 
+def forget_streams(connection: Connection, before: float, limit: int = REMOVAL_STEP) -> int:
+    """Removes what is left of legs and knockers of which nothing waits, and nothing was said, put aside or sent again
+    since ``before``; how many. The ids of their events would be given out again.
+    """
+    stream = func.substr(counters.c.name, len(STREAM) + 1)
+    waiting = exists(select(stream_events.c.stream).where(stream_events.c.stream == stream))
+    over = connection.execute(
+        select(counters.c.name, stream.label("stream")).where(counters.c.used_at < before, ~waiting).limit(limit)
+    ).all()
+    if over:
+        rows = [{"b_name": row.name, "b_stream": row.stream} for row in over]
+        connection.execute(_REMOVE_LANES, rows)
+        connection.execute(_REMOVE_COUNTER, rows)
+    return len(over)
+
+
 def remove_orphans(connection: Connection, limit: int = REMOVAL_STEP) -> int:
     """Removes lanes whose endpoint is no more, or whose conversation is; how many, 0 when nothing is left."""
     endpoint_there = exists(select(endpoints.c.id).where(endpoints.c.id == lanes.c.endpoint_id))
@@ -64,3 +81,5 @@ _REMOVE_SENT = delete(stream_events).where(
 _REMOVE_LANE = delete(lanes).where(
     lanes.c.endpoint_id == bindparam("b_endpoint"), lanes.c.stream == bindparam("b_stream")
 )
+_REMOVE_LANES = delete(lanes).where(lanes.c.stream == bindparam("b_stream"))
+_REMOVE_COUNTER = delete(counters).where(counters.c.name == bindparam("b_name"))

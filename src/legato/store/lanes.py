@@ -2,7 +2,8 @@
 
 ::
 
-    stream     1  2  3  4  5  6  7          a conversation's log; or rows of ``stream_events`` where there is no log
+    stream     1  2  3  4  5  6  7          a conversation's log; or rows of ``stream_events`` where there is no log:
+                                            of a knocker or a leg without a conversation, or of the application
     lane                ▲        ▲
                      cursor     head        what lies between is still to be sent, in order
 
@@ -16,12 +17,16 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
+from legato.events import CATALOGUE
+from legato.events.catalogue import Storage
 from legato.events.envelope import Event, encode_event
+from legato.store.paging import grouped
 from legato.store.schema import counters, endpoints, stream_events
 
-_STREAM_COUNTER: Final = "stream:"  # the names of their counters begin so
+STREAM: Final = "stream:"  # the names of their counters begin so
+_KNOCKER: Final = "knocker:"  # whom its events are from
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -60,22 +65,34 @@ def move_lanes(connection: Connection, steps: Iterable[Step], now: float) -> Non
         connection.execute(_MOVE_LANES, rows)
 
 
+def stream_of(event: Event) -> str:
+    """The stream of an event that no log has: its knocker's, its leg's before there is a conversation, or else its
+    application's. Of a call that comes in, ``app:knocking`` is the knocker's and ``sip:ringing`` the leg's.
+    """
+    if CATALOGUE[event.type].storage is Storage.APPLICATION:
+        sender = event.from_ or ""
+        return sender.removeprefix(_KNOCKER) if sender.startswith(_KNOCKER) else event.application_id
+    leg = event.body.get("leg_id") or event.body.get("channel", {}).get("id")
+    return leg or event.application_id
+
+
 def append_to_streams(connection: Connection, unlogged: Sequence[Event], now: float) -> list[Step]:
-    """Keeps events that no log has, each in the stream of its application, if an endpoint hears it."""
+    """Keeps events that no log has, each in its stream, if an endpoint hears it."""
     if not unlogged:
         return []
     listening = _listening(connection, {event.application_id for event in unlogged})
+    heard = grouped((stream_of(event), event) for event in unlogged if event.application_id in listening)
     steps: list[Step] = []
-    for application_id in listening:
-        mine = [event for event in unlogged if event.application_id == application_id]
-        last = _take_ids(connection, application_id, len(mine))
+    for stream, mine in heard.items():
+        application_id = mine[0].application_id
+        last = _take_ids(connection, stream, application_id, len(mine), now)
         first = last - len(mine) + 1
         rows = [
-            stream_row(application_id, at, application_id, webhook_id(application_id, at), encode_event(event), now)
+            stream_row(stream, at, application_id, webhook_id(stream, at), encode_event(event), now)
             for at, event in enumerate(mine, first)
         ]
         connection.execute(insert(stream_events), rows)
-        steps.append(Step(application_id, application_id, first - 1, last))
+        steps.append(Step(stream, application_id, first - 1, last))
     return steps
 
 
@@ -83,13 +100,23 @@ def _listening(connection: Connection, application_ids: Collection[str]) -> set[
     return set(connection.execute(select(endpoints.c.id).where(endpoints.c.id.in_(application_ids))).scalars())
 
 
-def _take_ids(connection: Connection, stream: str, count: int) -> int:
-    """Takes ``count`` ids of a stream; the last of them. They are never given out again."""
-    name = f"{_STREAM_COUNTER}{stream}"
-    step = update(counters).where(counters.c.name == name).values(value=counters.c.value + count)
+def _take_ids(connection: Connection, stream: str, application_id: str, count: int, now: float) -> int:
+    """Takes ``count`` ids of a stream; the last of them. They are not given out again while the stream is known."""
+    used_at = None if stream == application_id else now
+    name = f"{STREAM}{stream}"
+    step = update(counters).where(counters.c.name == name).values(value=counters.c.value + count, used_at=used_at)
     if connection.execute(step).rowcount == 0:
-        connection.execute(insert(counters).values(name=name, value=count))
+        row = {"name": name, "value": count, "application_id": application_id, "used_at": used_at}
+        connection.execute(insert(counters).values(row))
     return int(connection.execute(select(counters.c.value).where(counters.c.name == name)).scalar_one())
+
+
+def remember_streams(connection: Connection, known_by: Iterable[str], now: float) -> None:
+    """Something may come of events of these streams yet, named by webhook ids: a leg's is not forgotten soon."""
+    streams = {each.rpartition("_")[0] for each in known_by}
+    rows = [{"b_name": f"{STREAM}{stream}", "b_now": now} for stream in streams if not is_log(stream)]
+    if rows:
+        connection.execute(_REMEMBER, rows)
 
 
 def stream_row(
@@ -106,11 +133,6 @@ def stream_row(
     }
 
 
-def forget_stream(connection: Connection, stream: str) -> None:
-    """The stream is over: its ids need not be remembered any more."""
-    connection.execute(delete(counters).where(counters.c.name == f"{_STREAM_COUNTER}{stream}"))
-
-
 # Endpoints are known by whom they are of, so the two that may hear a conversation are found by their keys.
 _MOVE_LANES = text(
     "INSERT INTO lanes (endpoint_id, stream, head, cursor, attempts, due_at, leased_until) "
@@ -118,4 +140,9 @@ _MOVE_LANES = text(
     "CAST(:now AS DOUBLE PRECISION), 0 FROM endpoints WHERE id IN (:application, CAST(:stream AS VARCHAR)) "
     "ON CONFLICT (endpoint_id, stream) DO UPDATE SET head = excluded.head, "
     "due_at = COALESCE(lanes.due_at, excluded.due_at)"
+)
+_REMEMBER = (
+    update(counters)
+    .where(counters.c.name == bindparam("b_name"), counters.c.used_at < bindparam("b_now"))
+    .values(used_at=bindparam("b_now"))
 )

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, and_, func, insert, select, update
 
 from legato.store.endpoints import change_endpoint
-from legato.store.lanes import stream_row
+from legato.store.lanes import remember_streams, stream_row
 from legato.store.schema import endpoints, lanes, stream_events
 
 REPLAY: Final = "replay:"  # their names begin so
@@ -63,6 +63,7 @@ def add_replay(
         stream_row(stream, at, application_id, each.webhook_id, each.payload, now) for at, each in enumerate(again, 1)
     ]
     connection.execute(insert(stream_events), rows)
+    remember_streams(connection, [each.webhook_id for each in again], now)
     connection.execute(
         insert(lanes).values(
             endpoint_id=endpoint_id, stream=stream, head=len(rows), cursor=0, attempts=0, due_at=now, leased_until=0.0

@@ -238,8 +238,12 @@ heads = Table(
 counters = Table(
     "counters",
     metadata,
-    Column("name", String, primary_key=True),
-    Column("value", BigInteger, nullable=False),
+    Column("name", String, primary_key=True),  # `stream:` and the stream
+    Column("value", BigInteger, nullable=False),  # the last id of it that was given out
+    Column("application_id", String),
+    Column("used_at", Double),  # NULL: it stays as long as its application
+    Index(None, "application_id"),
+    Index(None, "used_at"),
 )
 
 erasures = Table(
@@ -340,7 +344,7 @@ lanes = Table(
     "lanes",
     metadata,
     Column("endpoint_id", String, primary_key=True),
-    Column("stream", String, primary_key=True),  # a conversation, an application, a knocker, a replay
+    Column("stream", String, primary_key=True),  # a conversation, a knocker, a leg, an application, a replay
     Column("head", BigInteger, nullable=False),  # the last event of the stream
     Column("cursor", BigInteger, nullable=False),  # the last one that is done with
     Column("attempts", Integer, nullable=False, default=0),  # at the event after the cursor
@@ -357,7 +361,7 @@ lanes = Table(
 stream_events = Table(
     "stream_events",
     metadata,
-    Column("stream", String, primary_key=True),  # what has no log: an application, a knocker, a replay
+    Column("stream", String, primary_key=True),  # what has no log: a knocker, a leg, an application, a replay
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("application_id", String, nullable=False),
     Column("webhook_id", String, nullable=False),  # of a replay: the id of what is sent again

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from legato.events.catalogue import EventType, Storage
+from legato.events.catalogue import EventType
 from legato.events.envelope import Event
 from legato.events.ids import IdSource
 from legato.events.moment import Clock
@@ -226,7 +226,7 @@ class Listeners:
         event, entry = told.event, told.entry
         if event.id is not None and event.conversation_id is not None:
             return webhook_id(event.conversation_id, event.id)
-        if entry.storage is Storage.APPLICATION:
+        if event.conversation_id is None:
             return f"LSN-{self._ids.uuid()}"  # its number is given in the stream of an endpoint
         return f"SIG-{self._ids.uuid()}" if entry.best_effort else None
 

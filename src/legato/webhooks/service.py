@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from legato.events.catalogue import Storage
 from legato.events.envelope import Event
 from legato.events.ids import IdSource
 from legato.events.moment import Clock
@@ -80,7 +79,7 @@ class Webhooks:
                 continue
             if event.id is not None and event.conversation_id is not None:
                 moved.update((event.application_id, event.conversation_id))
-            elif each.entry.storage is Storage.APPLICATION:
+            elif event.conversation_id is None:
                 moved.add(event.application_id)
             elif each.entry.best_effort:
                 self.signals.offer(event)

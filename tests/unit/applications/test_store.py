@@ -15,10 +15,21 @@ from legato.store.applications import (
     insert_application,
     purge_orphans,
 )
-from legato.store.schema import conversations, devices, events, media, members, receipts, sessions, snapshots, users
+from legato.store.schema import (
+    conversations,
+    counters,
+    devices,
+    events,
+    media,
+    members,
+    receipts,
+    sessions,
+    snapshots,
+    users,
+)
 
 KEPT, DELETED = "aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"
-OWNED = (users, sessions, devices, media, conversations)
+OWNED = (users, sessions, devices, media, conversations, counters)
 BELOW = (events, members, receipts, snapshots)
 
 
@@ -31,7 +42,7 @@ async def opened(database_url: str) -> AsyncIterator[Store]:
 
 
 def _fill(connection: Connection, application_id: str, events_each: int) -> None:
-    """An application with a user, a session, a device, a file and two conversations."""
+    """An application with a user, a session, a device, a file, a leg that called, and two conversations."""
     insert_application(connection, Application(id=application_id, name="x", public_key="pem", created_at=1.0))
     user = f"USR-{application_id}"
     own = {"application_id": application_id, "created_at": 1.0}
@@ -43,6 +54,9 @@ def _fill(connection: Connection, application_id: str, events_each: int) -> None
     )
     connection.execute(insert(devices).values(user_id=user, device_id="d", registration={}, **own))
     connection.execute(insert(media).values(id=application_id, info={}, mime_type="a/b", size=1, **own))
+    connection.execute(
+        insert(counters).values(name=f"stream:leg of {application_id}", value=3, application_id=application_id)
+    )
     for number in range(2):
         cid = f"CON-{number}-{application_id}"
         connection.execute(
