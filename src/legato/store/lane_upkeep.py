@@ -33,9 +33,14 @@ def least_cursor(connection: Connection, stream: str) -> int | None:
 
 
 def remove_sent(connection: Connection, limit: int = REMOVAL_STEP) -> int:
-    """Removes events without a log that no lane has still to send, and the lanes of replays that are done; how many."""
-    behind = exists(
-        _waited_for(lanes.c.stream).where(lanes.c.stream == stream_events.c.stream, lanes.c.cursor < stream_events.c.id)
+    """Removes events without a log that no lane has still to send, and the lanes of replays that are done; how many.
+
+    A replay stays whatever becomes of its endpoint: somebody has asked for it, perhaps to resume the endpoint next.
+    """
+    mine = (lanes.c.stream == stream_events.c.stream, lanes.c.cursor < stream_events.c.id)
+    behind = or_(
+        exists(_waited_for(lanes.c.stream).where(*mine)),
+        and_(stream_events.c.stream.startswith(REPLAY), exists(select(lanes.c.stream).where(*mine))),
     )
     sent = connection.execute(select(stream_events.c.stream, stream_events.c.id).where(~behind).limit(limit)).all()
     if sent:
