@@ -15,7 +15,7 @@ from legato.testing.receiver import Receiver
 
 async def test_a_replay_for_a_disabled_endpoint_is_sent_once_that_is_resumed(house: House) -> None:
     with Receiver() as receiver:
-        cid = await house.conversation(url=receiver.url)
+        cid = await house.conversation(events=2, url=receiver.url)
         webhooks = house.webhooks()
         await webhooks.start()
         sent = [f"{cid}_{number}" for number in (1, 2)]
