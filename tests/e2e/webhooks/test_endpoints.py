@@ -66,6 +66,27 @@ def test_an_endpoint_that_asks_for_patience_is_given_it(scene: Scene) -> None:
     arrives(scene, cid, last)
 
 
+def test_nothing_is_sent_before_the_time_that_429_asks_for_and_then_everything_in_order(scene: Scene) -> None:
+    patience = 2.0  # far longer than the schedule's first wait
+    cid, other = scene.conversation(), scene.conversation()
+    arrives(scene, cid, scene.text(cid, "before"))
+    arrives(scene, other, scene.text(other, "before"))
+    scene.until_endpoint(lambda it: it["backlog"]["events"] == 0)  # nothing else is under way
+    scene.receiver.behave("429", retry_after=f"{patience:.0f}")
+    scene.text(cid, "too soon")
+    found = scene.receiver.until(lambda r: any(each.answered == "429" for each in r), "it asks for patience")
+    refused = next(each for each in found if each.answered == "429")
+    assert scene.until_endpoint(lambda it: "why" in it)["why"] == "answered 429"
+    scene.receiver.behave("ok")
+    last = {where: [scene.text(where, f"later {number}") for number in range(5)][-1] for where in (cid, other)}
+    for where, event_id in last.items():
+        arrives(scene, where, event_id)
+    assert min(each.at for each in scene.receiver.requests(refused.number)) >= refused.at + patience
+    for where, event_id in last.items():
+        accepted = [each.event["id"] for each in of(scene.receiver.accepted(), where)]
+        assert accepted == list(range(1, event_id + 1))
+
+
 def test_attempts_are_kept_with_status_latency_and_answer(scene: Scene) -> None:
     cid = scene.conversation()
     said = "no such thing: " + "x" * 5_000
