@@ -14,6 +14,8 @@ from legato.testing.receiver import Received, Receiver
 from .conftest import Scene
 from .test_delivery import of
 
+SIGNALS = ("text:typing:on", "ephemeral")
+
 
 def path(scene: Scene, rest: str = "") -> str:
     """Of the application's endpoint."""
@@ -235,6 +237,61 @@ def test_a_conversation_tells_its_callback_what_its_mask_names(scene: Scene, rec
     found = told(receiver.until(lambda r: any(each.event["id"] == last for each in told(r)), "the callback is told"))
     assert [each.event["type"] for each in found] == ["member:joined", "text"]
     assert all(each.event["params"] == {"tenant": 7} for each in found)
+
+
+def test_a_callback_with_get_has_each_event_in_its_query_in_the_order_of_the_log(scene: Scene) -> None:
+    callback = {"url": f"{scene.receiver.url}/callback?tenant=7", "method": "GET", "params": {"room": "blue"}}
+    cid = scene.conversation(callback=callback)
+    last = [scene.text(cid, f"smörgåsbord {number}") for number in range(3)][-1]
+
+    def told(requests: list[Received]) -> list[Received]:
+        return [each for each in requests if each.path == "/hook/callback"]
+
+    found = told(scene.receiver.until(lambda r: len(told(r)) >= last, "the callback is told"))
+    queries = [{name: values[0] for name, values in parse_qs(each.query).items()} for each in found]
+    assert [(each.method, each.body, each.id) for each in found] == [
+        ("GET", b"", f"{cid}_{event_id}") for event_id in range(1, last + 1)
+    ]
+    assert [int(each["id"]) for each in queries] == list(range(1, last + 1))
+    assert {(each["tenant"], each["conversation_id"], each["params"]) for each in queries} == {
+        ("7", cid, '{"room":"blue"}')
+    }
+    assert [msgspec.json.decode(each["body"])["text"] for each in queries[1:]] == [
+        f"smörgåsbord {number}" for number in range(3)
+    ]
+
+
+def test_a_callback_is_sent_the_signals_that_its_mask_names_and_no_others(scene: Scene) -> None:
+    masks = {"typing": "text:typing:on", "neither": "text", "ephemeral": "ephemeral member:joined", "all": ""}
+    token = scene.application.token("alice")
+
+    def told(requests: list[Received], path: str) -> list[str]:
+        return [each.event["type"] for each in requests if each.path == path and each.event["type"] in SIGNALS]
+
+    sent = 0
+    for name, mask in masks.items():
+        cid = scene.conversation(callback={"url": f"{scene.receiver.url}/{name}", "event_mask": mask})
+        for type_ in SIGNALS:
+            answer = scene.server.request(
+                "POST", f"/v1/conversations/{cid}/events", {"type": type_, "body": {}}, token=token
+            )
+            assert answer.status in (200, 201), answer
+            sent += 1
+            # The application's URL hears of each before the callback does; one at a time, none is dropped.
+            scene.receiver.until(lambda r, n=sent: len(told(r, "/hook")) == n, "the application is told")
+    found = scene.receiver.until(
+        lambda r: (
+            all(told(r, f"/hook/{name}") for name in masks if name != "neither")
+            and len(told(r, "/hook/all")) == len(SIGNALS)
+        ),
+        "who wants signals has them",
+    )
+    assert {name: told(found, f"/hook/{name}") for name in masks} == {
+        "typing": ["text:typing:on"],
+        "neither": [],
+        "ephemeral": ["ephemeral"],
+        "all": list(SIGNALS),
+    }
 
 
 def test_endpoints_are_listed_page_by_page_the_oldest_first(scene: Scene, receiver: Receiver) -> None:
