@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 import pytest
 
+from legato.api.webhook_views import MAX_REPLAY
 from legato.events.export import Sink, validate_event
+from legato.events.moment import iso
+from legato.store.attempts import DeadLetter, keep_dead_letters
+from legato.testing.databases import write
 from legato.testing.receiver import Received, Receiver
 
 from .conftest import Scene
@@ -180,6 +185,25 @@ def test_dead_letters_are_sent_again_under_the_ids_they_had(scene: Scene) -> Non
     refused = scene.ask("POST", path(scene, "/replay"), {"dead_letters": [*mine, 4711]}, 400)
     assert refused["invalid_parameters"][0]["reason"].endswith("4711 is not the id of one of this endpoint's")
     assert scene.ask("POST", path(scene, "/replay"), {"dead_letters": mine}, 202) == {"events": 2}
+
+
+def test_a_replay_of_more_dead_letters_than_it_holds_takes_the_oldest_and_says_how_many_remain(scene: Scene) -> None:
+    scene.ask("POST", path(scene, "/pause"))
+    now = time.time()
+
+    def letters(count: int, at: float) -> list[DeadLetter]:
+        mine = {"endpoint_id": scene.application.id, "stream": "s", "event_type": "text", "reason": "-", "attempts": 1}
+        return [DeadLetter(webhook_id=f"CON-{number}_1", at=at, **mine) for number in range(count)]
+
+    write(scene.server.database_url, lambda to: keep_dead_letters(to, letters(2, now - 3_600)))
+    write(scene.server.database_url, lambda to: keep_dead_letters(to, letters(MAX_REPLAY + 3, now)))
+    since = {"since": iso(now - 60)}
+    assert scene.ask("POST", path(scene, "/replay"), since, 202) == {"events": MAX_REPLAY, "remaining": 3}
+    page = scene.ask("GET", path(scene, "/dead-letters"))["_embedded"]["dead_letters"]
+    assert ["replayed_at" in each for each in page[:5]] == [False, False, False, True, True]
+    assert scene.ask("POST", path(scene, "/replay"), since, 202) == {"events": 3}
+    assert scene.ask("POST", path(scene, "/replay"), since, 202) == {"events": 0}
+    assert scene.endpoint()["dead_letters"] == 2
 
 
 def test_a_range_of_a_log_is_sent_again(scene: Scene) -> None:
