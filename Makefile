@@ -49,7 +49,7 @@ soak: peers
 	LEGATO_CRASHES=200 LEGATO_EVENTS=100000 $(BIN)/pytest -m "crash or soak" tests/e2e
 
 # What tests talk to and pip does not bring: PostgreSQL, NATS, nginx, HAProxy, faketime, Chromium, strace, curl, systemd,
-# the official npm clients.
+# a JDK, the official npm clients.
 peers: $(VENV)/.tests
 	scripts/install-peers
 

@@ -40,13 +40,8 @@ def markdown(results: Sequence[Result]) -> str:
 
 def notes(results: Sequence[Result]) -> str:
     """What else the median runs had to say."""
-    lines = []
-    for result in results:
-        if result.value is not None:
-            nearest = min(result.counting, key=lambda each: abs(each.value - (result.value or 0)))
-            if nearest.note:
-                lines.append(f"- {result.row.title}: {nearest.note}")
-    return "\n".join(lines)
+    told = ((result.row.title, _note(result)) for result in results)
+    return "\n".join(f"- {title}: {note}" for title, note in told if note)
 
 
 def compared(
@@ -55,18 +50,20 @@ def compared(
     peers: Mapping[str, Mapping[str, Result]],
     versions: Mapping[str, str],
 ) -> str:
-    """The peers' table: how many times better Legato is, then the peer's own number."""
+    """The peers' table: how many times better Legato is, then the peer's own number and what there is to say of it."""
     head = ["measure", "Legato", *(f"{name} ({versions[name]})" for name in peers)]
     lines = [head, ["---"] * len(head)]
     for row in rows:
         cells = [row.title, row.shown(ours[row.key]) if row.key in ours else "–"]
         for results in peers.values():
-            value = results[row.key].value if row.key in results else None
-            if value is None or row.key not in ours:
+            result = results.get(row.key)
+            value = None if result is None else result.value
+            if result is None or value is None or row.key not in ours:
                 cells.append("–")
                 continue
             ratio = ours[row.key] / value if row.better == "more" else value / ours[row.key]
-            cells.append(f"**{ratio:.1f} ×** ({row.shown(value)})")
+            told = ", ".join(filter(None, (row.shown(value), _note(result))))
+            cells.append(f"**{ratio:.1f} ×** ({told})")
         lines.append(cells)
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
@@ -75,6 +72,14 @@ def aligned(cells: Sequence[str]) -> str:
     """A line for the terminal."""
     widths = (78, 24, 22, 9, 5, 7, 7)
     return " ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=False)) + " " + cells[-1]
+
+
+def _note(result: Result) -> str:
+    """What the median run had to say."""
+    value = result.value
+    if value is None:
+        return ""
+    return min(result.counting, key=lambda each: abs(each.value - value)).note
 
 
 def _share(shares: Iterable[float | None]) -> str:

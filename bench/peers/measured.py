@@ -19,6 +19,8 @@ CROWD_ROOMS: Final = 20
 AT_ONCE: Final = 100
 SETTLE_S: Final = 2.0
 DEADLINE_S: Final = 120.0
+# Said beside each number of two nodes: the peer's column names what one node is made of.
+BETWEEN: Final = "Redis between its nodes, a SQLite file each"
 
 # The rows that a peer has, too; the last two are of two nodes, which one of the peers can have.
 COMPARED: Final = (
@@ -69,8 +71,8 @@ def two_nodes(peer: Peer) -> dict[str, Run]:
             fleet.quiet(SETTLE_S)
             closed = fleet.closed(WARM_S, SECONDS)
     return {
-        NODE_LATENCY.key: run(rate["heard_ms"]["p99"], rate),
-        TWO_DELIVERIES.key: run(closed["deliveries"] / closed["seconds"], closed),
+        NODE_LATENCY.key: run(rate["heard_ms"]["p99"], rate, note=BETWEEN),
+        TWO_DELIVERIES.key: run(closed["deliveries"] / closed["seconds"], closed, note=BETWEEN),
     }
 
 

@@ -88,7 +88,7 @@ def test_an_old_python_is_named(machine: Machine, tmp_path: Path) -> None:
     assert "Python 3.9.2" in made.stderr
 
 
-PEERS = {"chromium", "strace", "curl", "nodejs", "npm"}
+PEERS = {"chromium", "strace", "curl", "default-jdk-headless", "nodejs", "npm"}
 
 
 def test_root_gets_what_the_tests_talk_to(machine: Machine) -> None:

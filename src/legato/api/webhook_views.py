@@ -169,10 +169,13 @@ class Replay(msgspec.Struct, forbid_unknown_fields=True):
     end_id: Annotated[int, Meta(ge=1)] | None = None
 
 
-class ReplayView(msgspec.Struct):
-    """How many events are being sent again."""
+class ReplayView(msgspec.Struct, omit_defaults=True):
+    """How many events are being sent again. ``remaining`` are dead letters since that time that found no place in this
+    replay, the newest ones: ask again. Absent when there are none.
+    """
 
     events: int
+    remaining: int = 0
 
 
 def endpoint_view(endpoint: Endpoint, waiting: tuple[int, int], dead: int, now: float) -> EndpointView:

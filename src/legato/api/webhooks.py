@@ -266,7 +266,9 @@ class WebhookRoom:
         **_V1,
     )
     async def replay(self, request: Request[Replay, None]) -> Reply[ReplayView]:
-        """In their order, each under the id it had, beside what else is being sent; at most 10,000 at a time."""
+        """In their order, each under the id it had, beside what else is being sent; at most 10,000 at a time. Of more
+        dead letters since a time the oldest are taken, and ``remaining`` says how many the next replay finds.
+        """
         endpoint, body, now = await self._find(request), request.body, self._clock.now()
         chosen = [body.dead_letters is not None, body.since is not None, body.conversation_id is not None]
         if sum(chosen) != 1:
@@ -278,7 +280,8 @@ class WebhookRoom:
         since = moment(body.since, "since")
         stream = f"{REPLAY}{self._ids.uuid()}"
 
-        def work(connection: Connection) -> int:
+        def work(connection: Connection) -> ReplayView:
+            remaining = 0
             if body.conversation_id is None:
                 letters = unreplayed(
                     connection, endpoint.id, since=since or 0.0, ids=body.dead_letters, limit=MAX_REPLAY
@@ -286,16 +289,18 @@ class WebhookRoom:
                 if body.dead_letters is not None and (absent := {*body.dead_letters} - {each.id for each in letters}):
                     raise InvalidInput.of("dead_letters", f"{min(absent)} is not the id of one of this endpoint's")
                 mark_replayed(connection, [letter.id for letter in letters], now)
+                if since is not None and len(letters) == MAX_REPLAY:
+                    remaining = count_dead_letters(connection, endpoint.id, since=since)
                 again = [_again(letter) for letter in letters]
             else:
                 again = _range(connection, endpoint, body.conversation_id, body.start_id, body.end_id)
             if again:
                 add_replay(connection, stream, endpoint.id, endpoint.application_id, again, now)
-            return len(again)
+            return ReplayView(len(again), remaining)
 
-        count = await self._log.transact(work)
+        made = await self._log.transact(work)
         self._posting.changed(endpoint.id)
-        return Reply(202, ReplayView(count))
+        return Reply(202, made)
 
     async def _find(self, request: Request[Any, Any]) -> Endpoint:
         """The endpoint of the path. Raises NotFound, also when it is another application's."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 # Tokens are accepted 60 s from the future, leases of several nodes last some seconds.
 SKEW_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 5.0
-MAX_ANSWER: Final = 4 * 1024 * 1024  # bytes of an OpenAPI document
 SHOWN: Final = 20  # endpoints that are named; more are counted
 RECENT_SECONDS: Final = 86_400  # what was given up earlier was seen, or is not missed
 
@@ -192,25 +191,22 @@ def check_public_url(settings: Settings) -> Iterator[Finding]:
 def _served_at(settings: Settings) -> str:
     """The URL that whoever answers there calls its own, else what is wrong in words."""
     import ssl
-    import urllib.error
-    import urllib.request
 
-    import msgspec
+    from legato.cli.client import AnswerError, Client, UnansweredError
+    from legato.cli.problems import CommandError
 
     trust = ssl.create_default_context()
     if settings.tls_certificate is not None:
         trust.load_verify_locations(settings.tls_certificate)
-    request = urllib.request.Request(f"{settings.origin}/openapi.json")  # noqa: S310 - http or https, as settings have it
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS, context=trust) as answer:  # noqa: S310
-            document = msgspec.json.decode(answer.read(MAX_ANSWER))
+        document = Client(settings.origin, None, trust, ANSWER_SECONDS).anonymous("GET", "/openapi.json")
         served = str(document["servers"][0]["url"])
-    except urllib.error.HTTPError as refused:
-        with refused:
-            return f"answers with {refused.code}, not as Legato does"
-    except OSError as error:
-        return f"does not answer from here: {getattr(error, 'reason', None) or error}"
-    except (msgspec.DecodeError, KeyError, IndexError, TypeError):
+    except AnswerError as refused:
+        kind = ", a redirect" if 300 <= refused.status < 400 else ""
+        return f"answers with {refused.status}{kind}, not as Legato does"
+    except UnansweredError as error:
+        return f"does not answer from here: {error.reason}"
+    except (CommandError, KeyError, IndexError, TypeError):
         return "is answered by something else"
     return served if served == settings.origin else f"leads to a server that calls itself {served}"
 

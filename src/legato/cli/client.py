@@ -1,4 +1,4 @@
-"""A running server, asked over HTTP."""
+"""A running server, asked over HTTP: the one way in which commands make requests. No redirect is followed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 30.0
 MAX_LINE: Final = 1024 * 1024  # bytes of a stream's line; an event with its headers is a tenth of it
 MAX_ANSWER: Final = 64 * 1024 * 1024  # bytes; a hundred events of the largest kind are a hundredth of it
+MAX_LOCATION: Final = 200  # characters of where a redirect leads that are told
 
 
 class AnswerError(CommandError):
@@ -29,6 +30,21 @@ class AnswerError(CommandError):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status
+
+
+class UnansweredError(CommandError):
+    """There was no answer: ``reason`` says why in the system's words."""
+
+    def __init__(self, url: str, error: Exception) -> None:
+        self.reason = str(getattr(error, "reason", None) or error)
+        super().__init__(f"there is no answer from {url}: {self.reason}")
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Whoever answers does not choose whom this machine asks, nor who is shown its credentials."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 # What a server that starts or stops answers, or a proxy in its place.
@@ -58,12 +74,21 @@ def until_answered(ask: Callable[[], T]) -> T:
 
 
 class Client:
-    """Asks one server. ``account`` is key and secret, for what needs them."""
+    """Asks one server. ``account`` is key and secret, for what needs them; ``timeout`` is how many seconds may pass
+    without a byte of an answer.
+    """
 
-    def __init__(self, url: str, account: tuple[str, str] | None, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        account: tuple[str, str] | None,
+        trust: ssl.SSLContext | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> None:
         self.url = url.rstrip("/")
         self._account = account
-        self._trust = trust
+        self._timeout = timeout
+        self._opener = urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=trust))
 
     @classmethod
     def announced(cls, announcement: Announcement) -> Client:
@@ -114,7 +139,7 @@ class Client:
                 raise CommandError(f"the connection to {self.url} ended: {error}") from error
 
     def _ask(self, method: str, path: str, body: Any, authorization: str | None) -> Any:
-        with self._open(method, path, body, authorization, TIMEOUT_SECONDS) as answer:
+        with self._open(method, path, body, authorization, self._timeout) as answer:
             try:
                 return _decoded(answer.read(MAX_ANSWER))
             except (OSError, http.client.HTTPException) as error:
@@ -129,15 +154,15 @@ class Client:
             data, headers["Content-Type"] = msgspec.json.encode(body), "application/json"
         request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - http(s) only
         try:
-            return urllib.request.urlopen(request, timeout=timeout, context=self._trust)  # noqa: S310
+            return self._opener.open(request, timeout=timeout)
         except urllib.error.HTTPError as refused:
             with refused:
-                raise AnswerError(refused.code, _words(refused.code, refused.read(MAX_ANSWER))) from refused
-        except (urllib.error.URLError, OSError) as error:
+                raise AnswerError(refused.code, _words(refused, refused.read(MAX_ANSWER))) from refused
+        except (OSError, http.client.HTTPException) as error:  # URLError is one of the first
             raise self._unanswered(error) from error
 
     def _unanswered(self, error: Exception) -> CommandError:
-        return CommandError(f"there is no answer from {self.url}: {getattr(error, 'reason', error)}")
+        return UnansweredError(self.url, error)
 
 
 def _decoded(content: bytes) -> Any:
@@ -147,7 +172,11 @@ def _decoded(content: bytes) -> Any:
         raise CommandError("the answer is not Legato's: another program listens there") from error
 
 
-def _words(status: int, content: bytes) -> str:
+def _words(refused: urllib.error.HTTPError, content: bytes) -> str:
+    status, location = refused.code, refused.headers.get("location")
+    if 300 <= status < 400 and location is not None:
+        leads = "".join(filter(str.isprintable, location))[:MAX_LOCATION]
+        return f"the server answered {status}, a redirect to {leads}, and redirects are not followed: name that server"
     try:
         body = msgspec.json.decode(content, type=dict)
     except msgspec.DecodeError:

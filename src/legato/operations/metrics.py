@@ -235,11 +235,25 @@ class _Figures(Collector):
             "Streams of events that are being sent to endpoints now.",
             dispatcher.working,
         )
-        yield CounterMetricFamily(
-            "legato_webhook_signals_dropped",
-            "Typing and ephemeral events that were not sent, because too many waited or their endpoint was too slow.",
-            self._webhooks.signals.dropped,
+        signals = CounterMetricFamily(
+            "legato_webhook_signals",
+            "Typing and ephemeral events for endpoints, sent once: taken, not taken, or not sent because of too many.",
+            labels=["outcome"],
         )
+        counted = self._webhooks.signals
+        for outcome, count in (
+            ("delivered", counted.delivered),
+            ("failed", counted.failed),
+            ("dropped", counted.dropped),
+        ):
+            signals.add_metric([outcome], count)
+        yield signals
+        tests = CounterMetricFamily(
+            "legato_webhook_tests", "Examples that were sent to endpoints on request.", labels=["outcome"]
+        )
+        tests.add_metric(["delivered"], self._webhooks.tests_delivered)
+        tests.add_metric(["failed"], self._webhooks.tests_failed)
+        yield tests
 
     def _of_the_api(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(

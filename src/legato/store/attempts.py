@@ -105,12 +105,16 @@ def mark_replayed(connection: Connection, ids: Sequence[int], now: float) -> Non
         connection.execute(update(dead_letters).where(dead_letters.c.id.in_(ids)).values(replayed_at=now))
 
 
-def count_dead_letters(connection: Connection, endpoint_id: str) -> int:
-    """How many were put aside and not sent again."""
+def count_dead_letters(connection: Connection, endpoint_id: str, *, since: float = 0.0) -> int:
+    """How many were put aside since a time and not sent again."""
     query = (
         select(func.count())
         .select_from(dead_letters)
-        .where(dead_letters.c.endpoint_id == endpoint_id, dead_letters.c.replayed_at.is_(None))
+        .where(
+            dead_letters.c.endpoint_id == endpoint_id,
+            dead_letters.c.at >= since,
+            dead_letters.c.replayed_at.is_(None),
+        )
     )
     return int(connection.execute(query).scalar_one())
 

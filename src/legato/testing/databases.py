@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 
 from legato.store.migrate import upgrade
 from legato.testing.postgres import Cluster
@@ -32,6 +33,14 @@ class Databases:
             _make(original)
             self._originals[cluster] = original
         return cluster.database(like=self._originals[cluster])
+
+
+def write(url: str, work: Callable[[Connection], object]) -> None:
+    """Does ``work`` in one transaction of a database, beside the server that has it."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        work(connection)
+    engine.dispose()
 
 
 def _make(url: str) -> None:

@@ -36,7 +36,10 @@ MAX_REQUESTS: Final = 200_000
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A request as it came: ``number`` counts from 1, ``body`` is its exact bytes, ``answered`` how it was answered."""
+    """A request as it came: ``number`` counts from 1, ``body`` is its exact bytes, ``answered`` how it was answered.
+
+    ``at`` is when it had come, in seconds since 1970.
+    """
 
     number: int
     method: str
@@ -45,6 +48,7 @@ class Received(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     body: bytes
     answered: str
+    at: float = 0.0
 
     @property
     def event(self) -> dict[str, Any]:
@@ -218,6 +222,7 @@ class _Server:
             name, _, value = line.partition(":")
             headers[name.strip().lower()] = value.strip()
         body = await reader.readexactly(int(headers.get("content-length", "0")))
+        at = time.time()
         path, _, query = target.partition("?")
         if path == "/-/requests":
             after = int(query.removeprefix("after=") or 0)
@@ -236,7 +241,7 @@ class _Server:
             checks = check_bearer(headers, body, behaviour.signature_secret)
             answer = answer if all(each.passed for each in checks) else "401"
         if len(self._requests) < MAX_REQUESTS:
-            received = Received(number, method, path, query, headers, body, answer)
+            received = Received(number, method, path, query, headers, body, answer, at)
             self._requests.append(received)
             if self._journal is not None:
                 self._journal.write(msgspec.json.encode(received) + b"\n")

@@ -31,6 +31,8 @@ PAGE_EVENTS: Final = 50
 PAGES_AT_ONCE: Final = 32
 # Between looks for what fell due unnoticed: retries from before a restart, and lanes that a dead node left.
 LOOK_SECONDS: Final = 2.0
+# Timers of libuv count whole milliseconds and ring up to one of them early: what is not due yet then waits for a look.
+EARLY_SECONDS: Final = 0.002
 # Endpoints that are remembered between two of their events: a kilobyte each. Those that fail are remembered anyway.
 MAX_CHANNELS: Final = 10_000
 # Between looks for endpoints that were removed while nothing was to be sent to them, which nobody here is told of.
@@ -111,7 +113,7 @@ class Leasing:
         """What is due soon is not left to the next look, which finds all the rest."""
         delay = max(0.0, when - self._clock.now())
         if delay <= LOOK_SECONDS:
-            asyncio.get_running_loop().call_later(delay, self.wake, (endpoint_id,))
+            asyncio.get_running_loop().call_later(delay + EARLY_SECONDS, self.wake, (endpoint_id,))
 
     def changed(self, endpoint_id: str) -> None:
         """An endpoint was made, changed, paused, resumed or removed."""

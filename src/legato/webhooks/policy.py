@@ -59,6 +59,11 @@ class Outcome(msgspec.Struct, frozen=True):
     retry_after: float | None = None
 
     @property
+    def is_success(self) -> bool:
+        """Whether the event was taken."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
     def is_redirect(self) -> bool:
         """Whether the answer sends us elsewhere: whoever answers does not choose whom this server asks."""
         return self.status in (301, 302, 303, 307, 308)
@@ -91,12 +96,12 @@ class Policy:
 
         ``succeeded_at`` is when the endpoint last took anything.
         """
-        failure, status = outcome.failure, outcome.status or 0
+        failure, status = outcome.failure, outcome.status
         if failure is not None:
             if failure.reason in _HOPELESS:
                 return Verdict.DEAD
             return Verdict.UNSENT if failure.reason is Reason.BUSY else Verdict.ENDPOINT_WAITS
-        if 200 <= status < 300:
+        if outcome.is_success:
             return Verdict.DELIVERED
         if status == 410:  # RFC 9110 15.5.11: likely to be permanent
             return Verdict.GONE

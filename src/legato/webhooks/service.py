@@ -44,6 +44,7 @@ class Webhooks:
         )
         self.signals = Signals(read, self.sender, ids)
         self.listeners = Listeners(self.sender, clock, ids)
+        self.tests_delivered = self.tests_failed = 0
         self._outbound = outbound
         self._clock = clock
         self._ids = ids
@@ -93,9 +94,13 @@ class Webhooks:
         self.dispatcher.watch(listener)
 
     async def try_out(self, endpoint: Endpoint, event: Event) -> Attempt:
-        """One attempt outside of every lane, whatever state the endpoint is in. It changes nothing."""
+        """One attempt outside of every lane, whatever state the endpoint is in. It changes nothing, and is counted."""
         known_by, begun = f"TST-{self._ids.uuid()}", self._clock.now()
         sent = await self.sender.send(endpoint, event, known_by)
+        if sent.outcome.is_success:
+            self.tests_delivered += 1
+        else:
+            self.tests_failed += 1
         return attempt_of(endpoint.id, known_by, known_by, event.type, begun, sent)
 
     def listen(self, application_id: str, until: float) -> Listener:

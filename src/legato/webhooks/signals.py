@@ -10,8 +10,10 @@ from typing import Final
 
 from legato.events.envelope import Event
 from legato.events.ids import IdSource
+from legato.outbound import Reason
 from legato.store.endpoints import Endpoint, read_endpoint
 from legato.webhooks.ledger import Reading
+from legato.webhooks.policy import Outcome
 from legato.webhooks.sender import Sender
 
 log = logging.getLogger(__name__)
@@ -27,7 +29,11 @@ MAX_REMEMBERED: Final = 10_000
 
 
 class Signals:
-    """Sends each signal to its application's endpoint and its conversation's, if those are well."""
+    """Sends each signal to its application's endpoint and its conversation's, if those are well.
+
+    Nothing is written down of it; what came of the requests is counted: ``delivered``, ``failed``, and ``dropped``,
+    which were never made.
+    """
 
     def __init__(self, read: Reading, sender: Sender, ids: IdSource) -> None:
         self._read = read
@@ -38,7 +44,7 @@ class Signals:
         self._workers: list[asyncio.Task[None]] = []
         self._endpoints: OrderedDict[str, tuple[float, Endpoint | None]] = OrderedDict()
         self._under_way: Counter[str] = Counter()  # requests, by endpoint
-        self.dropped = 0
+        self.delivered = self.failed = self.dropped = 0
 
     def start(self) -> None:
         """Begins to send."""
@@ -77,6 +83,7 @@ class Signals:
                     if endpoint is not None and _is_well(endpoint) and endpoint.wants(event.type):
                         await self._send(endpoint, event)
             except Exception:
+                self.dropped += 1
                 log.exception("a signal could not be sent")
 
     async def _send(self, endpoint: Endpoint, event: Event) -> None:
@@ -85,11 +92,20 @@ class Signals:
             return
         self._under_way[endpoint.id] += 1
         try:
-            await self._sender.send(endpoint, event, f"SIG-{self._ids.uuid()}")
+            sent = await self._sender.send(endpoint, event, f"SIG-{self._ids.uuid()}")
+            self._count(sent.outcome)
         finally:
             self._under_way[endpoint.id] -= 1
             if not self._under_way[endpoint.id]:
                 del self._under_way[endpoint.id]
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome.is_success:
+            self.delivered += 1
+        elif outcome.failure is not None and outcome.failure.reason is Reason.BUSY:
+            self.dropped += 1  # this server had no connection free: the endpoint was not asked
+        else:
+            self.failed += 1
 
     async def _endpoint(self, owner: str) -> Endpoint | None:
         now = asyncio.get_running_loop().time()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import urllib.request
 from typing import Any
 
 from legato.testing.receiver import Received
+from legato.testing.waiting import PATIENCE_SECONDS
 
 from .conftest import Scene
 
@@ -72,6 +75,38 @@ def test_signals_to_an_endpoint_that_never_answers_hold_up_nobody_elses(scene: S
     )
     unanswered = [each for each in found if each.path == "/hook" and each.event["type"] == "ephemeral"]
     assert len(unanswered) <= 4
+
+
+def test_what_came_of_signals_and_of_examples_is_counted(own_scene: Scene) -> None:
+    scene = own_scene
+    cid = scene.conversation()
+    scene.until_endpoint(lambda it: it["backlog"]["events"] == 0)
+
+    def signal() -> None:
+        body = {"type": "ephemeral", "body": {}}
+        token = scene.application.token("alice")
+        answer = scene.server.request("POST", f"/v1/conversations/{cid}/events", body, token=token)
+        assert answer.status in (200, 201), answer
+
+    def counted(what: str) -> dict[str, float]:
+        with urllib.request.urlopen(f"{scene.server.url}/metrics", timeout=PATIENCE_SECONDS) as reply:
+            text = reply.read().decode()
+        found = re.findall(rf'^legato_webhook_{what}_total{{outcome="(\w+)"}} (\S+)$', text, re.MULTILINE)
+        return {outcome: float(count) for outcome, count in found}
+
+    signal()
+    scene.until(lambda: counted("signals") == {"delivered": 1, "failed": 0, "dropped": 0}, "it is taken")
+    scene.receiver.behave("500")
+    signal()
+    scene.until(lambda: counted("signals") == {"delivered": 1, "failed": 1, "dropped": 0}, "it is refused")
+    scene.ask("POST", f"/v1/webhooks/{scene.application.id}/test", {})
+    scene.receiver.behave("nothing")
+    for _ in range(6):  # four are under way at a time
+        signal()
+    scene.until(lambda: counted("signals")["dropped"] == 2, "two are not sent")
+    scene.receiver.behave("ok")
+    scene.ask("POST", f"/v1/webhooks/{scene.application.id}/test", {})
+    assert counted("tests") == {"delivered": 1, "failed": 1}
 
 
 def test_what_fails_is_tried_again_and_everything_arrives_in_order(scene: Scene) -> None:

@@ -80,8 +80,7 @@ def test_without_a_library_a_delivery_is_believed_and_a_changed_one_is_not(
 ) -> None:
     interpreter, name, around = PROGRAMS[language]
     if shutil.which(interpreter) is None:
-        # Nothing else here needs a Java; Node is a peer of other tests, which may require it.
-        (pytest.skip if language == "java" else missing)(f"{interpreter} is not installed")
+        missing(f"{interpreter} is needed: run scripts/install-peers")
     source = block(f"{language} without a library")
     if language == "java":  # a file is started at its first class
         imports, _, rest = source.partition("\nclass ")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 import pytest
 
+from legato.api.webhook_views import MAX_REPLAY
 from legato.events.export import Sink, validate_event
+from legato.events.moment import iso
+from legato.store.attempts import DeadLetter, keep_dead_letters
+from legato.testing.databases import write
 from legato.testing.receiver import Received, Receiver
 
 from .conftest import Scene
 from .test_delivery import of
+
+SIGNALS = ("text:typing:on", "ephemeral")
 
 
 def path(scene: Scene, rest: str = "") -> str:
@@ -64,6 +71,27 @@ def test_an_endpoint_that_asks_for_patience_is_given_it(scene: Scene) -> None:
     assert not any(each.event.get("id") == last and each.answered == "ok" for each in scene.receiver.requests())
     scene.ask("POST", path(scene, "/resume"))
     arrives(scene, cid, last)
+
+
+def test_nothing_is_sent_before_the_time_that_429_asks_for_and_then_everything_in_order(scene: Scene) -> None:
+    patience = 2.0  # far longer than the schedule's first wait
+    cid, other = scene.conversation(), scene.conversation()
+    arrives(scene, cid, scene.text(cid, "before"))
+    arrives(scene, other, scene.text(other, "before"))
+    scene.until_endpoint(lambda it: it["backlog"]["events"] == 0)  # nothing else is under way
+    scene.receiver.behave("429", retry_after=f"{patience:.0f}")
+    scene.text(cid, "too soon")
+    found = scene.receiver.until(lambda r: any(each.answered == "429" for each in r), "it asks for patience")
+    refused = next(each for each in found if each.answered == "429")
+    assert scene.until_endpoint(lambda it: "why" in it)["why"] == "answered 429"
+    scene.receiver.behave("ok")
+    last = {where: [scene.text(where, f"later {number}") for number in range(5)][-1] for where in (cid, other)}
+    for where, event_id in last.items():
+        arrives(scene, where, event_id)
+    assert min(each.at for each in scene.receiver.requests(refused.number)) >= refused.at + patience
+    for where, event_id in last.items():
+        accepted = [each.event["id"] for each in of(scene.receiver.accepted(), where)]
+        assert accepted == list(range(1, event_id + 1))
 
 
 def test_attempts_are_kept_with_status_latency_and_answer(scene: Scene) -> None:
@@ -159,6 +187,25 @@ def test_dead_letters_are_sent_again_under_the_ids_they_had(scene: Scene) -> Non
     assert scene.ask("POST", path(scene, "/replay"), {"dead_letters": mine}, 202) == {"events": 2}
 
 
+def test_a_replay_of_more_dead_letters_than_it_holds_takes_the_oldest_and_says_how_many_remain(scene: Scene) -> None:
+    scene.ask("POST", path(scene, "/pause"))
+    now = time.time()
+
+    def letters(count: int, at: float) -> list[DeadLetter]:
+        mine = {"endpoint_id": scene.application.id, "stream": "s", "event_type": "text", "reason": "-", "attempts": 1}
+        return [DeadLetter(webhook_id=f"CON-{number}_1", at=at, **mine) for number in range(count)]
+
+    write(scene.server.database_url, lambda to: keep_dead_letters(to, letters(2, now - 3_600)))
+    write(scene.server.database_url, lambda to: keep_dead_letters(to, letters(MAX_REPLAY + 3, now)))
+    since = {"since": iso(now - 60)}
+    assert scene.ask("POST", path(scene, "/replay"), since, 202) == {"events": MAX_REPLAY, "remaining": 3}
+    page = scene.ask("GET", path(scene, "/dead-letters"))["_embedded"]["dead_letters"]
+    assert ["replayed_at" in each for each in page[:5]] == [False, False, False, True, True]
+    assert scene.ask("POST", path(scene, "/replay"), since, 202) == {"events": 3}
+    assert scene.ask("POST", path(scene, "/replay"), since, 202) == {"events": 0}
+    assert scene.endpoint()["dead_letters"] == 2
+
+
 def test_a_range_of_a_log_is_sent_again(scene: Scene) -> None:
     cid = scene.conversation()
     last = [scene.text(cid, f"text {number}") for number in range(5)][-1]
@@ -214,6 +261,61 @@ def test_a_conversation_tells_its_callback_what_its_mask_names(scene: Scene, rec
     found = told(receiver.until(lambda r: any(each.event["id"] == last for each in told(r)), "the callback is told"))
     assert [each.event["type"] for each in found] == ["member:joined", "text"]
     assert all(each.event["params"] == {"tenant": 7} for each in found)
+
+
+def test_a_callback_with_get_has_each_event_in_its_query_in_the_order_of_the_log(scene: Scene) -> None:
+    callback = {"url": f"{scene.receiver.url}/callback?tenant=7", "method": "GET", "params": {"room": "blue"}}
+    cid = scene.conversation(callback=callback)
+    last = [scene.text(cid, f"smörgåsbord {number}") for number in range(3)][-1]
+
+    def told(requests: list[Received]) -> list[Received]:
+        return [each for each in requests if each.path == "/hook/callback"]
+
+    found = told(scene.receiver.until(lambda r: len(told(r)) >= last, "the callback is told"))
+    queries = [{name: values[0] for name, values in parse_qs(each.query).items()} for each in found]
+    assert [(each.method, each.body, each.id) for each in found] == [
+        ("GET", b"", f"{cid}_{event_id}") for event_id in range(1, last + 1)
+    ]
+    assert [int(each["id"]) for each in queries] == list(range(1, last + 1))
+    assert {(each["tenant"], each["conversation_id"], each["params"]) for each in queries} == {
+        ("7", cid, '{"room":"blue"}')
+    }
+    assert [msgspec.json.decode(each["body"])["text"] for each in queries[1:]] == [
+        f"smörgåsbord {number}" for number in range(3)
+    ]
+
+
+def test_a_callback_is_sent_the_signals_that_its_mask_names_and_no_others(scene: Scene) -> None:
+    masks = {"typing": "text:typing:on", "neither": "text", "ephemeral": "ephemeral member:joined", "all": ""}
+    token = scene.application.token("alice")
+
+    def told(requests: list[Received], path: str) -> list[str]:
+        return [each.event["type"] for each in requests if each.path == path and each.event["type"] in SIGNALS]
+
+    sent = 0
+    for name, mask in masks.items():
+        cid = scene.conversation(callback={"url": f"{scene.receiver.url}/{name}", "event_mask": mask})
+        for type_ in SIGNALS:
+            answer = scene.server.request(
+                "POST", f"/v1/conversations/{cid}/events", {"type": type_, "body": {}}, token=token
+            )
+            assert answer.status in (200, 201), answer
+            sent += 1
+            # The application's URL hears of each before the callback does; one at a time, none is dropped.
+            scene.receiver.until(lambda r, n=sent: len(told(r, "/hook")) == n, "the application is told")
+    found = scene.receiver.until(
+        lambda r: (
+            all(told(r, f"/hook/{name}") for name in masks if name != "neither")
+            and len(told(r, "/hook/all")) == len(SIGNALS)
+        ),
+        "who wants signals has them",
+    )
+    assert {name: told(found, f"/hook/{name}") for name in masks} == {
+        "typing": ["text:typing:on"],
+        "neither": [],
+        "ephemeral": ["ephemeral"],
+        "all": list(SIGNALS),
+    }
 
 
 def test_endpoints_are_listed_page_by_page_the_oldest_first(scene: Scene, receiver: Receiver) -> None:

@@ -40,15 +40,17 @@ def about(found: list[tuple[str, str, str]], what: str) -> list[tuple[str, str]]
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[Callable[[int, bytes], str]]:
+def elsewhere() -> Iterator[Callable[..., str]]:
     """Something that answers everything in one way; its URL."""
     running: list[ThreadingHTTPServer] = []
 
-    def start(status: int, body: bytes) -> str:
+    def start(status: int, body: bytes, location: str | None = None) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(status)
                 self.send_header("content-length", str(len(body)))
+                if location is not None:
+                    self.send_header("location", location)
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -179,7 +181,7 @@ def test_what_was_given_up_lately_is_told_with_its_reason(shell: Shell, new_data
 
 
 def test_a_public_url_that_leads_elsewhere_is_noticed(
-    make_server: Callable[..., Server], elsewhere: Callable[[int, bytes], str]
+    make_server: Callable[..., Server], elsewhere: Callable[..., str]
 ) -> None:
     server = make_server()
     found = doctor(server)
@@ -197,5 +199,10 @@ def test_a_public_url_that_leads_elsewhere_is_noticed(
         level, text = about(doctor(pretends), "public url")[0]
         assert (level, told in text) == ("warning", True), text
         pretends.stop()
+    own = elsewhere(200, other)
+    moved = elsewhere(301, b"", f"{own}/openapi.json")
+    redirected = make_server(settings={"LEGATO_PUBLIC_URL": moved})
+    assert "answers with 301, a redirect, not as Legato does" in about(doctor(redirected), "public url")[0][1]
+    redirected.stop()
     away = make_server(settings={"LEGATO_PUBLIC_URL": "http://127.0.0.1:1"})
     assert "does not answer from here" in about(doctor(away), "public url")[0][1]

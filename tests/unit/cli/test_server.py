@@ -17,6 +17,7 @@ from legato.cli.client import Client
 from legato.config import load
 from legato.testing.ca import Authority
 from legato.testing.ports import free_port
+from legato.testing.receiver import Receiver
 from legato.testing.server import API_KEY, API_SECRET, Server
 
 from .shell import Shell
@@ -164,3 +165,13 @@ def test_the_key_of_another_machine_is_asked_for(beside: Shell) -> None:
     assert "--key" in said
     assert "rotate-key" in said
     assert beside.done("user", "list", "--app", application_id, "--key", str(path), "--json").json == []
+
+
+def test_a_server_that_sends_commands_elsewhere_is_named_and_nobody_else_is_shown_credentials(shell: Shell) -> None:
+    shell.set(api_key=API_KEY, api_secret=API_SECRET)
+    with Receiver() as receiver:
+        receiver.behave("302", location=f"{receiver.url}/elsewhere")
+        said = shell.refused("app", "list", "--server", receiver.url)
+        assert f"answered 302, a redirect to {receiver.url}/elsewhere, and redirects are not followed" in said
+        (asked,) = receiver.requests()
+    assert asked.headers["authorization"].startswith("Basic ")

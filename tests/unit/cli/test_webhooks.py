@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from legato.api.webhook_views import MAX_REPLAY
+from legato.store.attempts import DeadLetter, keep_dead_letters
+from legato.testing.databases import write
 from legato.testing.receiver import Received, Receiver
 from legato.testing.server import Server
 from legato.testing.waiting import PATIENCE_SECONDS, poll
@@ -132,6 +136,28 @@ def test_what_was_given_up_is_listed_and_sent_again(scene: Scene) -> None:
     mine = next(each["id"] for each in letters if each["event_type"] == "custom:order")
     assert "1 events" in run.done("webhooks", "replay", "--dead-letter", str(mine)).err
     assert run.done("webhooks", "replay", "--since", "2026-01-01T00:00:00Z", "--json").json == {"events": 1}
+
+
+def test_a_replay_that_does_not_hold_all_that_was_given_up_says_how_many_remain_and_what_to_do(scene: Scene) -> None:
+    run = scene.shell
+    run.done("webhooks", "pause")
+    one = DeadLetter(
+        endpoint_id=scene.application_id,
+        webhook_id="CON-1_1",
+        stream="s",
+        event_type="text",
+        at=time.time(),
+        reason="answered 500",
+        attempts=5,
+    )
+    write(scene.server.database_url, lambda to: keep_dead_letters(to, [one] * (MAX_REPLAY + 2)))
+    since = ("webhooks", "replay", "--since", "2026-01-01T00:00:00Z")
+    said = run.done(*since).err
+    assert f"{MAX_REPLAY} events are being sent again" in said
+    assert "2 more were given up since then: give the same command again" in said
+    said = run.done(*since).err
+    assert "2 events are being sent again" in said
+    assert "more" not in said
 
 
 def test_part_of_a_conversation_is_sent_again(scene: Scene) -> None:

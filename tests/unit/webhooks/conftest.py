@@ -53,8 +53,8 @@ class House:
         found = await self.log.read(partial(read_endpoints_of, endpoint_ids=endpoint_ids))
         return {each.id: each for each in found}
 
-    def webhooks(self, **bounds: int) -> Webhooks:
-        """A node that sends, and retries soon."""
+    def webhooks(self, policy: Policy | None = None, **bounds: int) -> Webhooks:
+        """A node that sends, and retries soon unless its policy says otherwise."""
         webhooks = Webhooks(
             read=self.log.read,
             write=self.log.transact,
@@ -62,7 +62,7 @@ class House:
             signer=Signer("key", SignatureSecrets("s" * 40), ids),
             clock=self.log.clock,
             ids=ids,
-            policy=Policy(first_wait=0.1),
+            policy=policy or Policy(first_wait=0.1),
         )
         self.log.tap(webhooks.hear)
         return webhooks

@@ -116,14 +116,34 @@ def test_an_endpoint_that_answers_every_event_with_an_error_waits_as_a_whole_too
     assert it.endpoint.due_at > NOW
 
 
-def test_slow_answers_and_429_halve_what_an_endpoint_is_sent_at_a_time() -> None:
+@pytest.mark.parametrize("outcome", [Outcome(429), failed(Reason.TIMEOUT)], ids=("429", "timeout"))
+def test_slow_answers_and_429_halve_what_an_endpoint_is_sent_at_a_time(outcome: Outcome) -> None:
     it = channel()
-    it.failed(Outcome(429), NOW, NOW, 0.0, waits=True)
+    it.failed(outcome, NOW, NOW, 0.0, waits=True)
     it.succeeded(NOW + 10)
     assert it.room(NOW + 10) == LANES_AT_ONCE // 2
     for _ in range(100):
         it.succeeded(NOW + 11)
     assert it.room(NOW + 11) == LANES_AT_ONCE
+
+
+@pytest.mark.parametrize("outcome", [Outcome(429), failed(Reason.TIMEOUT)], ids=("429", "timeout"))
+def test_an_endpoint_that_is_slow_for_long_is_sent_one_lane_at_a_time_and_never_none(outcome: Outcome) -> None:
+    it = channel()
+    for attempt in range(2 * LANES_AT_ONCE):
+        it.failed(outcome, NOW + attempt, NOW + attempt, 0.0, waits=True)
+    it.succeeded(NOW + 1e6)
+    assert it.room(NOW + 1e6) == 1
+
+
+@pytest.mark.parametrize(
+    "outcome", [Outcome(503), failed(Reason.CONNECT), failed(Reason.CLOSED)], ids=("503", "connect", "closed")
+)
+def test_what_says_nothing_of_speed_leaves_what_is_sent_at_a_time_as_it_is(outcome: Outcome) -> None:
+    it = channel()
+    it.failed(outcome, NOW, NOW, 0.0, waits=True)
+    it.succeeded(NOW + 10)
+    assert it.room(NOW + 10) == LANES_AT_ONCE
 
 
 def test_retry_after_is_kept_when_it_is_longer_than_the_schedule() -> None:

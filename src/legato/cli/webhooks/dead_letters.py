@@ -63,7 +63,10 @@ def replay(
     server: ServerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send events again, in their order and each under the id it had: dead letters, or part of a conversation."""
+    """Send events again, in their order and each under the id it had: dead letters, or part of a conversation.
+
+    At most 10,000 at a time: the oldest dead letters since a time, and it says how many remain.
+    """
     from legato.cli.asking import asking
     from legato.cli.output import note, print_json
     from legato.cli.problems import CommandError
@@ -86,6 +89,8 @@ def replay(
         print_json(answer)
     else:
         note(f"{answer['events']} events are being sent again.")
+    if remaining := answer.get("remaining"):
+        note(f"{remaining} more were given up since then: give the same command again to send them, too.")
 
 
 def _again(letter: dict[str, Any]) -> str:
