@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -85,7 +86,7 @@ class Behind:
 
     async def abandon(self) -> None:
         """Ends the turn; nothing was written. Nothing happens when it has ended."""
-        await self._run(self._connection.close)
+        await self._run(partial(_end, self._connection))
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -107,8 +108,14 @@ def take_turn(
                 return result
             return Behind(connection, held, read_news(connection, known, held), thread)
     except BaseException:
-        connection.close()
+        _end(connection)
         raise
+
+
+def _end(connection: Connection) -> None:
+    """Undoes what was not committed. Where that cannot be said any more, the database does it by itself."""
+    with contextlib.suppress(DBAPIError):
+        connection.close()
 
 
 def _commit(connection: Connection) -> None:
@@ -126,8 +133,10 @@ def telling() -> Iterator[None]:
         name, state = getattr(error.orig, "sqlite_errorname", ""), getattr(error.orig, "sqlstate", "")
         if name == "SQLITE_FULL" or state == "53100":  # disk_full
             raise StorageFull from error
-        # psycopg has no state when nobody has answered.
-        nobody = state is None and isinstance(error, OperationalError | InterfaceError)
+        # psycopg has no state when nobody has answered, and other errors when the answer breaks off.
+        nobody = error.connection_invalidated or (
+            state is None and isinstance(error, OperationalError | InterfaceError)
+        )
         if nobody or (state is not None and state.startswith(_AWAY)):
             raise StoreUnreachable from error
         raise
