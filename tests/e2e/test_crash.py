@@ -49,7 +49,7 @@ async def test_nothing_acknowledged_is_lost_and_nobody_misses_anything_over_cras
         await writers.more(50)
 
     assert [session.id for session in sessions] == ids, "a session was replaced instead of resumed"
-    assert not writers.refused
+    assert not writers.refused, server.internal_errors()
     for room in rooms:
         log = check_log(writers, room)
         for session in sessions:

@@ -125,6 +125,11 @@ class Server:
             raise
         return self
 
+    def internal_errors(self) -> list[str]:
+        """What its log says of requests that were answered with 500, and of commits that failed for no known reason."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if "internal error, instance" in line or 'could not be committed"' in line]
+
     def kill(self) -> None:
         """``kill -9``."""
         self._end(signal.SIGKILL)

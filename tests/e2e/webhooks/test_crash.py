@@ -57,7 +57,7 @@ async def test_a_server_outlives_its_database_and_every_event_arrives_in_order(
                 await writers.outage(mortal_postgres)
             await writers.more(50)
         assert writers.turned_away
-        assert not writers.refused
+        assert not writers.refused, server.internal_errors()
         await check_told(receiver, writers, rooms)
 
 
