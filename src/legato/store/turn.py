@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, PendingRollbackError
 
 from legato.events.refusal import Refusal
 from legato.store.files import StorageFull
@@ -133,11 +133,9 @@ def telling() -> Iterator[None]:
         name, state = getattr(error.orig, "sqlite_errorname", ""), getattr(error.orig, "sqlstate", "")
         if name == "SQLITE_FULL" or state == "53100":  # disk_full
             raise StorageFull from error
-        # psycopg has no state when nobody has answered, and other errors when the answer breaks off.
-        nobody = error.connection_invalidated or (
-            state is None and isinstance(error, OperationalError | InterfaceError)
-        )
-        if nobody or (state is not None and state.startswith(_AWAY)):
+        # psycopg has no state when nobody has answered, or the answer breaks off.
+        broken = state is None and isinstance(error, OperationalError | InterfaceError | InternalError)
+        if broken or error.connection_invalidated or (state is not None and state.startswith(_AWAY)):
             raise StoreUnreachable from error
         raise
     except UndoneError as error:
