@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from legato.events.moment import iso
 from legato.outbound import Reason
 from legato.store.endpoints import Endpoint
 from legato.webhooks.policy import (
@@ -132,7 +133,8 @@ class Channel:
         if waits or self._errors >= POISON_ATTEMPTS:
             health |= self._wait(outcome, begun, now, chance)
         if now - health["failing_since"] >= self._policy.give_up:
-            health |= {"state": "disabled", "why": f"took nothing for days; the last attempt: {outcome.told}"}
+            why = f"took nothing since {iso(health['failing_since'])}; the last attempt: {outcome.told}"
+            health |= {"state": "disabled", "why": why}
         self.endpoint = replace(self.endpoint, **health)
         return health
 

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from tests.unit.webhooks.conftest import House
 
+from legato.events.moment import iso
 from legato.store.endpoints import Endpoint
 from legato.store.replays import resume_endpoint
 from legato.testing.receiver import Received, Receiver
@@ -27,8 +28,9 @@ async def test_an_endpoint_that_took_nothing_for_too_long_is_disabled_and_when_i
         well = await house.conversation(url=f"{receiver.url}/well")
         webhooks = house.webhooks(policy=IMPATIENT)
         await webhooks.start()
-        why = "took nothing for days; the last attempt: answered 503"
         found = await until_it_is(house, dead, "disabled")
+        assert found.failing_since is not None
+        why = f"took nothing since {iso(found.failing_since)}; the last attempt: answered 503"
         assert found.why == why
         assert f"the endpoint {dead} is disabled: {why}" in caplog.messages
         asked = told(receiver.requests(), "/hook/dead")
