@@ -143,7 +143,7 @@ class Client:
             try:
                 return _decoded(answer.read(MAX_ANSWER))
             except (OSError, http.client.HTTPException) as error:
-                raise self._unanswered(error) from error
+                raise UnansweredError(self.url, error) from error
 
     def _open(self, method: str, path: str, body: Any, authorization: str | None, timeout: float) -> Any:
         headers = {"Accept": "application/json", "User-Agent": "legato"}
@@ -159,10 +159,7 @@ class Client:
             with refused:
                 raise AnswerError(refused.code, _words(refused, refused.read(MAX_ANSWER))) from refused
         except (OSError, http.client.HTTPException) as error:  # URLError is one of the first
-            raise self._unanswered(error) from error
-
-    def _unanswered(self, error: Exception) -> CommandError:
-        return UnansweredError(self.url, error)
+            raise UnansweredError(self.url, error) from error
 
 
 def _decoded(content: bytes) -> Any:

@@ -25,7 +25,7 @@ class Storage(enum.Enum):
 
     LOG = "log"  # numbered and kept in the conversation's log
     SIGNAL = "signal"  # passes through a conversation, has no id, is not kept
-    APPLICATION = "application"  # the application's own stream: webhook only, no conversation
+    APPLICATION = "application"  # webhook only, no conversation: the application's stream, or a knocker's
 
 
 class Creator(enum.Flag):

@@ -225,11 +225,7 @@ class Desk:
                 if isinstance(outcome, BaseException):  # its client comes back and tries again
                     arrival.connection.cut("the login could not be written down")
                     continue
-                try:
-                    self._answer(arrival, outcome)
-                except Exception:  # whatever is wrong with one login, the desk stays open
-                    log.exception("a login could not be answered")
-                    arrival.connection.cut("the login could not be answered")
+                self._answer(arrival, outcome)
 
     async def _admit(
         self, batch: list[_Arrival], released: dict[str, int | None], *, again: bool = False
@@ -281,20 +277,29 @@ class Desk:
         )
 
     def _answer(self, arrival: _Arrival, outcome: StoredSession | Denial) -> None:
+        try:
+            self._decide(arrival, outcome)
+        except Exception:  # whatever is wrong with one login, the desk stays open
+            log.exception("a login could not be answered")
+            arrival.connection.cut("the login could not be answered")
+
+    def _decide(self, arrival: _Arrival, outcome: StoredSession | Denial) -> None:
         connection = arrival.connection
         if isinstance(outcome, Denial):
             if connection.is_logging_in:
                 code, detail = _DENIED[outcome]
                 self._refuse(connection, _code(code, arrival.handshake), detail)
+            return
+        if outcome.answered is not None:
+            arrival.answered = outcome.answered
+        if self._is_known_elsewhere(arrival, outcome):
+            self._run(self._ask_where_it_was(arrival, outcome), "login")
         elif not connection.is_logging_in:
-            self._registry.give_back_released({outcome.id: outcome.answered})
+            self._registry.give_back_released({outcome.id: arrival.answered})
         elif self._is_stale(arrival):
             # Somebody's sessions were ended meanwhile; if they were this user's, the token says so when asked again.
-            arrival.answered = arrival.answered if outcome.answered is None else outcome.answered
             again = self._authenticate(connection, arrival.handshake, outcome.id, arrival)
             self._run(again, "login")
-        elif self._is_known_elsewhere(arrival, outcome):
-            self._run(self._ask_where_it_was(arrival, outcome), "login")
         else:
             self._admitted(arrival, outcome)
 
@@ -305,12 +310,16 @@ class Desk:
         return arrival.connection.after is None
 
     async def _ask_where_it_was(self, arrival: _Arrival, stored: StoredSession) -> None:
+        terminations = self._registry.terminations
         try:
             left = await self._log.bus.calls.call(stored.node or "", LET_GO, LetGo(stored.id))
             arrival.answered = left.answered
         except NoAnswerError as error:  # what that node knew is gone with it
             log.info("how far a session had come is not known: %s", error)
-        self._answer(arrival, replace(stored, node=self._node, answered=arrival.answered))
+        if terminations != self._registry.terminations and arrival.connection.is_logging_in:
+            self._join(arrival)  # it may have been ended while nobody had it
+        else:
+            self._answer(arrival, replace(stored, node=self._node))
 
     async def _let_go(self, asked: LetGo) -> Left:
         return Left(self._registry.let_go(asked.session_id))
@@ -342,7 +351,7 @@ class Desk:
             if after is None:
                 after = self._registry.answered(stored.id)
             if after is None:
-                after = arrival.answered if stored.answered is None else stored.answered
+                after = arrival.answered
         body = {
             "id": stored.id,
             "user_id": stored.user_id,

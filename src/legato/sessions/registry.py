@@ -19,8 +19,9 @@ from legato.store.sessions import end_session, end_sessions_of_application, end_
 
 log = logging.getLogger(__name__)
 
-# Sessions that other nodes have taken over and may ask about: a moment later, or never.
-MAX_LEFT: Final = 1_000
+# Sessions that were here and that other nodes may ask about before it is written down how far their clients had come:
+# all of them when this node stops. Of who is forgotten it is not known.
+MAX_LEFT: Final = 20_000
 
 
 class Registry:
@@ -36,7 +37,7 @@ class Registry:
         self._live: dict[str, tuple[Session, ...]] = {}  # by user
         self._behind: dict[str, tuple[Session, ...]] = {}  # by user: those that catch up
         self._released: dict[str, int | None] = {}  # session id: how far its client had come, if that is known
-        self._left: OrderedDict[str, int] = OrderedDict()  # the same of sessions that other nodes have now
+        self._left: OrderedDict[str, int] = OrderedDict()  # the same, for nodes that have them since
         self.on_released: Callable[[], None] = lambda: None
         self.resumed_from_memory = 0  # sessions, since the start
         self.resumed_from_log = 0
@@ -156,6 +157,7 @@ class Registry:
             self.detach(earlier)
             earlier.connection.close("another connection took its session")
         self._released.pop(session.id, None)
+        self._left.pop(session.id, None)
         self._sessions[session.id] = session
         _add(self._behind, session)
         if after is None:
@@ -182,7 +184,9 @@ class Registry:
     def detach(self, session: Session) -> None:
         """The session's connection is gone; the session itself can be resumed for a while."""
         if self._forget(session):
-            self._released[session.id] = session.answered
+            self._released[session.id] = self._left[session.id] = session.answered
+            while len(self._left) > MAX_LEFT:
+                self._left.popitem(last=False)
             self.on_released()
 
     def take_released(self) -> dict[str, int | None]:
@@ -269,9 +273,6 @@ class Registry:
         for session in [self._sessions[one] for one in session_ids if one in self._sessions]:
             self.detach(session)
             session.connection.close("another node has its session")
-            self._left[session.id] = session.answered
-        while len(self._left) > MAX_LEFT:
-            self._left.popitem(last=False)
 
     def begin_anew(self) -> None:
         """What was missed cannot be told one after the other: everybody is cut, and resumes from the log."""

@@ -178,8 +178,8 @@ class WebSocket(asyncio.Protocol):
             return
         reader.send_response(response)
         self._is_open = True
-        # A client that has left an answer unread before was said not to keep up to whoever had the connection then.
-        is_behind = self._tcp.get_write_buffer_size() > self.high_water
+        # Of a client that has left an answer unread the event loop may have said so to whoever had the connection then.
+        is_behind = self._tcp.get_write_buffer_size() > 0
         self.write = self._write_if_bearable if is_behind else self._tcp.write
         # One write for the answer and the greeting: a system call is most of what either costs.
         greeting = self._socket.greeting() if self._socket.transport is self else b""

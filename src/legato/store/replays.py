@@ -8,11 +8,14 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection, and_, func, insert, select, update
 
+from legato.events.refusal import Overloaded
 from legato.store.endpoints import change_endpoint
 from legato.store.lanes import remember_streams, stream_row
 from legato.store.schema import endpoints, lanes, stream_events
 
 REPLAY: Final = "replay:"  # their names begin so
+# That wait for one endpoint; each may hold thousands of events.
+MAX_REPLAYS: Final = 100
 
 
 def backlog(connection: Connection, endpoint_id: str) -> tuple[int, int]:
@@ -58,7 +61,10 @@ class Again(msgspec.Struct, frozen=True):
 def add_replay(
     connection: Connection, stream: str, endpoint_id: str, application_id: str, again: Sequence[Again], now: float
 ) -> None:
-    """A new stream, for one endpoint, of events that it is to be sent again."""
+    """A new stream, for one endpoint, of events that it is to be sent again. Raises Overloaded."""
+    mine = (lanes.c.endpoint_id == endpoint_id, lanes.c.stream.startswith(REPLAY), lanes.c.due_at.is_not(None))
+    if connection.execute(select(func.count()).select_from(lanes).where(*mine)).scalar_one() >= MAX_REPLAYS:
+        raise Overloaded(f"{MAX_REPLAYS} replays wait for this endpoint: resume it, or wait until they are sent.")
     rows = [
         stream_row(stream, at, application_id, each.webhook_id, each.payload, now) for at, each in enumerate(again, 1)
     ]

@@ -77,10 +77,13 @@ class Behind:
         """``work`` and the commit; whatever it raises undoes everything and ends the turn."""
 
         def last() -> T:
-            with telling(), contextlib.closing(self._connection):
-                result = work(self._connection, self._held)
-                _commit(self._connection)
-                return result
+            try:
+                with telling():
+                    result = work(self._connection, self._held)
+                    _commit(self._connection)
+                    return result
+            finally:
+                _end(self._connection)
 
         return await self._run(last)
 
@@ -104,7 +107,7 @@ def take_turn(
             if held == known:
                 result = work(connection, held)
                 _commit(connection)
-                connection.close()
+                _end(connection)
                 return result
             return Behind(connection, held, read_news(connection, known, held), thread)
     except BaseException:

@@ -105,16 +105,14 @@ class Channel:
 
     def succeeded(self, now: float) -> dict[str, Any]:
         """It took an event. What the store is to be told of that, nothing most of the time."""
-        was_failing = self.endpoint.failing_since is not None or self._is_failing_in_store
-        self._is_failing_in_store = False
+        was_failing = self._is_failing
         self._errors = 0
         self._streak += 1
         if self._streak >= SUCCESSES_PER_LANE and self._limit < LANES_AT_ONCE:
             self._limit, self._streak = self._limit + 1, 0
         health: dict[str, Any] = {"succeeded_at": now}
         if was_failing:
-            health |= {"failures": 0, "failing_since": None, "due_at": 0.0, "why": None}
-            self._began = now  # the wait is over, whatever is left of it: who fails from here on waits again
+            health |= self._relieved(now)
         self.endpoint = replace(self.endpoint, **health)
         if not was_failing and now - self._told_at < TELL_SECONDS:
             return {}
@@ -143,13 +141,9 @@ class Channel:
 
         Unless it waits, for then it is asked again. What the store is to be told.
         """
-        is_failing = self.endpoint.failing_since is not None or self._is_failing_in_store
-        if not is_failing or now < self.endpoint.due_at:
+        if not self._is_failing or now < self.endpoint.due_at:
             return {}
-        self._is_failing_in_store = False
-        self._errors = 0
-        self._began = now
-        health: dict[str, Any] = {"failures": 0, "failing_since": None, "due_at": 0.0, "why": None}
+        health = self._relieved(now)
         self.endpoint = replace(self.endpoint, **health)
         return health
 
@@ -158,6 +152,17 @@ class Channel:
         health: dict[str, Any] = {"state": "disabled", "why": "answered 410 Gone"}
         self.endpoint = replace(self.endpoint, **health)
         return health
+
+    @property
+    def _is_failing(self) -> bool:
+        return self.endpoint.failing_since is not None or self._is_failing_in_store
+
+    def _relieved(self, now: float) -> dict[str, Any]:
+        """Its health, now that nothing is held against it."""
+        self._is_failing_in_store = False
+        self._errors = 0
+        self._began = now  # the wait is over, whatever is left of it: who fails from here on waits again
+        return {"failures": 0, "failing_since": None, "due_at": 0.0, "why": None}
 
     def _wait(self, outcome: Outcome, begun: float, now: float, chance: float) -> dict[str, Any]:
         is_slow = outcome.failure is not None and outcome.failure.reason is Reason.TIMEOUT

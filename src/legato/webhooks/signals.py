@@ -32,7 +32,7 @@ class Signals:
     """Sends each signal to its application's endpoint and its conversation's, if those are well.
 
     Nothing is written down of it; what came of the requests is counted: ``delivered``, ``failed``, and ``dropped``,
-    which were never made.
+    which were not made, or not to their end.
     """
 
     def __init__(self, read: Reading, sender: Sender, ids: IdSource) -> None:

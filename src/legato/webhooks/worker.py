@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -67,8 +66,6 @@ class Worker:
                 if place.cursor >= page.head and not channel.has_news:
                     break  # what has come unnoticed is found when the release is written down
                 page = None
-        except asyncio.CancelledError:
-            raise
         except Exception:
             log.exception("a webhook lane of %s was interrupted", lease.endpoint_id)
             self._put_off(place)

@@ -152,3 +152,23 @@ async def test_a_page_that_was_loaded_anew_hears_at_another_node_what_its_left_c
     sent.append(pair.text(pair.one, "alice", "back again"))
     await bob.until(lambda: bob.stored(pair.cid) == sent, "all of it")
     await left.gone()
+
+
+async def test_a_page_that_was_loaded_anew_hears_what_it_had_not_answered_for_when_its_node_was_stopped(
+    mortal_pair: Pair,
+) -> None:
+    pair = mortal_pair
+    left = await pair.session("bob", pair.one)
+    sent = [pair.text(at, "alice", f"perhaps unread {number}") for number, at in enumerate([pair.one, pair.two] * 3)]
+    await left.until(lambda: left.stored(pair.cid) == sent, "it")
+    stopping = asyncio.create_task(asyncio.to_thread(pair.one.stop))
+    await left.gone()
+    bob = Session(
+        pair.two.url, pair.application.token("bob")
+    )  # before its node has written down that it went, or after
+    bob.id = left.id
+    pair.sessions.append(bob)
+    await bob.login()
+    sent.append(pair.text(pair.two, "alice", "back again"))
+    await bob.until(lambda: bob.stored(pair.cid) == sent, "all of it")
+    await stopping

@@ -178,7 +178,7 @@ def test_a_client_that_does_not_keep_up_is_measured_and_one_that_does_is_not() -
 
 
 def test_a_client_that_had_left_an_answer_unread_before_it_asked_for_a_websocket_is_measured() -> None:
-    made, tcp, endpoint = accepted(unread=HIGH_WATER + 1)
+    made, tcp, endpoint = accepted(unread=1)
     event = frame(b"42[]")
     made.write(event)
     assert (tcp.written, endpoint.cut_slow) == (event, 0)

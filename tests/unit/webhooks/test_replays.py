@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from tests.unit.webhooks.conftest import House
+import pytest
+from tests.unit.webhooks.conftest import NOW, URL, House
 
+from legato.events.refusal import Overloaded
 from legato.log import Upkeep
 from legato.store.endpoints import change_endpoint
-from legato.store.replays import Again, add_replay, resume_endpoint
+from legato.store.replays import MAX_REPLAYS, Again, add_replay, resume_endpoint
 from legato.testing.receiver import Receiver
 
 
@@ -37,3 +39,12 @@ async def test_a_replay_for_a_disabled_endpoint_is_sent_once_that_is_resumed(hou
         lambda connection: connection.exec_driver_sql("SELECT id FROM stream_events WHERE stream = 'replay:1'").all()
     )
     assert not kept
+
+
+async def test_replays_that_wait_for_an_endpoint_are_bounded(house: House) -> None:
+    cid = await house.conversation(url=URL)
+    replay = partial(add_replay, endpoint_id=cid, application_id=house.application, again=[Again(f"{cid}_1")], now=NOW)
+    for number in range(MAX_REPLAYS):
+        await house.log.transact(partial(replay, stream=f"replay:{number}"))
+    with pytest.raises(Overloaded, match=r"100 replays wait"):
+        await house.log.transact(partial(replay, stream="replay:one too many"))
