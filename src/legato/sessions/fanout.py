@@ -129,7 +129,10 @@ def plan(batch: Sequence[Outgoing], render: Render) -> Iterator[tuple[Iterable[s
 
 
 def _listeners(one: Outgoing) -> Sequence[str]:
-    if one.excluded is None or one.excluded not in one.audience:
+    if one.excluded is None:
         return one.audience
-    place = one.audience.index(one.excluded)  # two cuts cost a tenth of what asking everybody does
+    try:
+        place = one.audience.index(one.excluded)  # two cuts cost a tenth of what asking everybody does
+    except ValueError:
+        return one.audience
     return one.audience[:place] + one.audience[place + 1 :]
